@@ -1,0 +1,19 @@
+# tensorgauge_mpi_test(NAME name TARGET program RANKS 1 2 3 ... [ARGS ...]): one ctest per rank count, launched by
+# the MPI that the program was built with. Ranks beyond the cores yield; a hang ends after TIMEOUT seconds.
+set(TENSORGAUGE_MPI_TEST_ENVIRONMENT
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+  OMPI_MCA_hwloc_base_binding_policy=none
+  OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1)
+function(tensorgauge_mpi_test)
+  cmake_parse_arguments(T "" "NAME;TARGET;TIMEOUT" "RANKS;ARGS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
+  foreach(ranks IN LISTS T_RANKS)
+    add_test(NAME ${T_NAME}.np${ranks}
+      COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${T_TARGET}> ${T_ARGS})
+    set_tests_properties(${T_NAME}.np${ranks} PROPERTIES TIMEOUT ${T_TIMEOUT} PROCESSORS 2
+      ENVIRONMENT "${TENSORGAUGE_MPI_TEST_ENVIRONMENT}")
+  endforeach()
+endfunction()

@@ -1,0 +1,254 @@
+/* group.c: MPI_Bcast, MPI_Reduce and MPI_Allreduce in groups of ranks that hold the same part.
+ *
+ * A rank is in at most two groups: the one of its part of x, as root, and the one of its part of
+ * y, as a copy. Groups are numbered by their part, and every rank goes through its groups in
+ * ascending number, when communicators are made and in every run: no cycle of ranks can wait for
+ * each other.
+ * Source: Hewett and Grady, arXiv 2006.03108, section 3: broadcast and sum-reduction are each
+ * other's adjoints. */
+#include "primitives/group.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    int number;        /* the part that the group is about */
+    MPI_Comm comm;     /* MPI_COMM_NULL for a lone rank */
+    int root;          /* rank in comm */
+    bool sends, holds; /* this rank has the part of x; a copy in y */
+} group;
+
+typedef struct {
+    group group[2];
+    int counts[2]; /* entries of each group's part */
+    int ngroups;
+} groups;
+
+static void release_groups(tg_op *op)
+{
+    groups *g = op->state;
+    for (int i = 0; i < g->ngroups; i++)
+        if (g->group[i].comm != MPI_COMM_NULL)
+            MPI_Comm_free(&g->group[i].comm);
+    free(g);
+}
+
+/* The place in `layout` of the part at `coords` of a layout with copies: copied axes count from the
+ * first copy. */
+static int part_number(const tg_layout *layout, const int coords[TG_MAX_NDIM],
+                       const tg_layout *copies)
+{
+    int part[TG_MAX_NDIM];
+    for (int a = 0; a < layout->ndim; a++)
+        part[a] = copies->axis[a].copied ? 0 : coords[a];
+    return tg_layout_place_at(layout, part);
+}
+
+/* Ranks of comm in the group of the part at coords: the copies in the order of their places; in
+ * front of them the owner when it holds no copy. Returns a malloc'ed list; *root is the owner's
+ * index. */
+static int *ranks_of_group(const tg_layout *copies, const int coords[TG_MAX_NDIM], int owner,
+                           int *size, int *root)
+{
+    int count = 1, at[TG_MAX_NDIM];
+    for (int a = 0; a < copies->ndim; a++)
+        count *= copies->axis[a].copied ? copies->axis[a].parts : 1;
+    int *list = malloc(((size_t)count + 1) * sizeof *list);
+    if (!list)
+        return NULL;
+    int *held = list + 1;
+    *root = -1;
+    for (int i = 0; i < count; i++) {
+        int rest = i;
+        for (int a = copies->ndim - 1; a >= 0; a--) {
+            int parts = copies->axis[a].copied ? copies->axis[a].parts : 1;
+            at[a] = copies->axis[a].copied ? rest % parts : coords[a];
+            rest /= parts;
+        }
+        held[i] = tg_layout_rank(copies, tg_layout_place_at(copies, at));
+        if (held[i] == owner)
+            *root = i;
+    }
+    *size = count;
+    if (*root < 0) {
+        list[0] = owner;
+        *root = 0;
+        (*size)++;
+    } else {
+        memmove(list, held, (size_t)count * sizeof *list);
+    }
+    return list;
+}
+
+MPI_Comm tg_group_comm(MPI_Comm comm, const int *ranks, int size, int number)
+{
+    MPI_Group all, some;
+    MPI_Comm made;
+    MPI_Comm_group(comm, &all);
+    MPI_Group_incl(all, size, ranks, &some);
+    MPI_Comm_create_group(comm, some, number % 32768,
+                          &made); /* 32767 is the largest tag that MPI promises */
+    MPI_Group_free(&all);
+    MPI_Group_free(&some);
+    return made;
+}
+
+/* The groups of this rank, in ascending number; their ranks in lists. Local. */
+static tg_status find_groups(const tg_layout *x, const tg_layout *y, tg_op *op, groups *g,
+                             int *ranks[2], int sizes[2])
+{
+    int place_x = tg_layout_place(x, op->rank), place_y = tg_layout_place(y, op->rank);
+    int coords_x[TG_MAX_NDIM] = {0}, coords_y[TG_MAX_NDIM] = {0};
+    int number_x = -1, number_y = -1;
+    if (place_x >= 0) {
+        tg_layout_coords(x, place_x, coords_x);
+        number_x = part_number(x, coords_x, y);
+    }
+    if (place_y >= 0) {
+        tg_layout_coords(y, place_y, coords_y);
+        number_y = part_number(x, coords_y, y);
+    }
+    bool same = number_x == number_y;
+    for (int i = 0; i < 2; i++) {
+        bool of_x = (i == 0) == (number_x <= number_y); /* ascending */
+        int number = of_x ? number_x : number_y;
+        if (number < 0 || (same && i == 1))
+            continue;
+        tg_box box = of_x ? tg_layout_held(x, op->rank) : tg_layout_held(y, op->rank);
+        tg_status status = tg_check_count(tg_box_count(&box));
+        if (status.code != TG_OK)
+            return status;
+        if (tg_box_count(&box) == 0) /* all ranks of the group know it: nothing to send */
+            continue;
+        group *made = &g->group[g->ngroups];
+        *made = (group){.number = number, .comm = MPI_COMM_NULL};
+        made->sends = of_x || same;
+        made->holds = !of_x || same;
+        g->counts[g->ngroups] = tg_int(tg_box_count(&box));
+        int owner = tg_layout_rank(x, number);
+        ranks[g->ngroups] =
+            ranks_of_group(y, of_x ? coords_x : coords_y, owner, &sizes[g->ngroups], &made->root);
+        if (!ranks[g->ngroups])
+            return tg_check_memory(NULL, tg_layout_size(y));
+        g->ngroups++;
+    }
+    return tg_success();
+}
+
+/* In place a collective reads and writes one contiguous part. */
+static tg_status check_in_place(const tg_problem *problem, const tg_op *op)
+{
+    tg_box x = tg_layout_held(&problem->x, op->rank), y = tg_layout_held(&problem->y, op->rank);
+    if (!op->in_place || tg_box_count(&x) == 0 || tg_box_count(&y) == 0 || tg_box_equal(&x, &y))
+        return tg_success();
+    return tg_fail(
+        TG_BAD_INPUT,
+        "in-place=yes algorithm=%s: rank %d holds different parts of x and y; expected the same "
+        "part, or algorithm=reference",
+        problem->algorithm->name, op->rank);
+}
+
+static tg_status plan_groups(const tg_problem *problem, tg_op *op)
+{
+    int *ranks[2] = {NULL, NULL}, sizes[2] = {0, 0};
+    groups *g = calloc(1, sizeof *g);
+    tg_status status = tg_check_memory(g, (ptrdiff_t)sizeof *g);
+    op->state = g;
+    op->release = g ? release_groups : NULL;
+    if (g) {
+        g->group[0].comm = g->group[1].comm = MPI_COMM_NULL;
+        status = check_in_place(problem, op);
+    }
+    if (status.code == TG_OK)
+        status = find_groups(&problem->x, &problem->y, op, g, ranks, sizes);
+    status = tg_agree(op->comm, status);
+    for (int i = 0; status.code == TG_OK && i < g->ngroups; i++)
+        if (sizes[i] > 1)
+            g->group[i].comm = tg_group_comm(op->comm, ranks[i], sizes[i], g->group[i].number);
+    free(ranks[0]);
+    free(ranks[1]);
+    return status;
+}
+
+/* ---- broadcast and its adjoint ---- */
+
+static void copy_part(const tg_op *op, const void *in, void *out, int count)
+{
+    tg_box line = {.ndim = 1, .lo = {0}, .hi = {count}};
+    tg_block block = tg_block_of(&line, &line, op->dtype->size);
+    tg_block_copy(&block, in, &block, out);
+}
+
+static void clear_part(const tg_op *op, void *out, int count)
+{
+    tg_box line = {.ndim = 1, .lo = {0}, .hi = {count}};
+    tg_block block = tg_block_of(&line, &line, op->dtype->size);
+    tg_block_clear(&block, out);
+}
+
+static void broadcast_group(const tg_op *op, const group *g, int count, const void *x, void *y)
+{
+    if (g->sends && g->holds && !op->in_place)
+        copy_part(op, x, y, count);
+    if (g->comm !=
+        MPI_COMM_NULL) /* a root that holds no copy sends from x, which MPI_Bcast leaves as it is */
+        MPI_Bcast(g->holds ? y : (void *)(uintptr_t)x, count, op->dtype->mpi(), g->root, g->comm);
+}
+
+static void reduce_group(const tg_op *op, const group *g, int count, const void *y, void *x)
+{
+    MPI_Datatype type = op->dtype->mpi();
+    if (g->sends && (!g->holds || op->in_place)) {
+        if (!g->holds)
+            clear_part(op, x, count);
+        if (g->comm != MPI_COMM_NULL)
+            MPI_Reduce(MPI_IN_PLACE, x, count, type, MPI_SUM, g->root, g->comm);
+    } else if (g->comm == MPI_COMM_NULL) {
+        copy_part(op, y, x, count);
+    } else {
+        MPI_Reduce(y, g->sends ? x : NULL, count, type, MPI_SUM, g->root, g->comm);
+    }
+}
+
+static void run_bcast(tg_op *op, tg_space to, const void *in, void *out)
+{
+    const groups *g = op->state;
+    for (int i = 0; i < g->ngroups; i++) {
+        if (to == TG_Y)
+            broadcast_group(op, &g->group[i], g->counts[i], in, out);
+        else
+            reduce_group(op, &g->group[i], g->counts[i], in, out);
+    }
+    for (int i = 0; op->in_place && to == TG_X && i < g->ngroups; i++)
+        if (g->group[i].holds &&
+            !g->group[i].sends) /* a copy that is no entry of x is cleared once it is sent */
+            clear_part(op, out, g->counts[i]);
+}
+
+tg_status tg_plan_bcast(const tg_problem *problem, tg_op *op)
+{
+    op->run = run_bcast;
+    return plan_groups(problem, op);
+}
+
+/* ---- all_sum_reduce ---- */
+
+static void run_allreduce(tg_op *op, tg_space to, const void *in, void *out)
+{
+    (void)to; /* its own adjoint */
+    const groups *g = op->state;
+    if (g->ngroups == 0)
+        return;
+    if (g->group[0].comm != MPI_COMM_NULL)
+        MPI_Allreduce(op->in_place ? MPI_IN_PLACE : in, out, g->counts[0], op->dtype->mpi(),
+                      MPI_SUM, g->group[0].comm);
+    else if (!op->in_place)
+        copy_part(op, in, out, g->counts[0]);
+}
+
+tg_status tg_plan_allreduce(const tg_problem *problem, tg_op *op)
+{
+    /* The groups of a broadcast from each part's first copy to all its copies: one group a rank. */
+    op->run = run_allreduce;
+    return plan_groups(problem, op);
+}

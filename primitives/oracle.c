@@ -1,0 +1,192 @@
+/* oracle.c: what an operator must give, entry by entry, from the layouts' boxes alone.
+ *
+ * An operator is a matrix of zeros and ones: entry g at rank q of y is the sum, over ranks p of
+ * x, of the entries of x_p that are the same entry of the tensor, where p counts if it owns the
+ * entry (or holds it, when the primitive sums copies). The adjoint is the transpose: the same sum
+ * with the spaces exchanged. Nothing here knows how an algorithm finds its partners. */
+#include "primitives/primitives.h"
+
+#include <stdlib.h>
+
+/* A small integer from what identifies an entry (the finaliser of splitmix64, Steele et al., OOPSLA
+ * 2014). */
+static double value_at(uint64_t seed, tg_space space, int place, const tg_box *box,
+                       const ptrdiff_t *at)
+{
+    uint64_t h = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)space * 2 + 1;
+    h = h * UINT64_C(0xbf58476d1ce4e5b9) + (uint64_t)place;
+    for (int a = 0; a < box->ndim; a++) {
+        h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb) + (uint64_t)at[a];
+    }
+    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (double)((h ^ h >> 31) % 17) - 8;
+}
+
+/* Step to the next entry of a box, row-major; false after the last. */
+static bool next(const tg_box *box, ptrdiff_t *at)
+{
+    for (int a = box->ndim - 1; a >= 0; a--) {
+        if (++at[a] < box->hi[a])
+            return true;
+        at[a] = box->lo[a];
+    }
+    return false;
+}
+
+static ptrdiff_t index_in(const tg_box *around, const ptrdiff_t *at)
+{
+    ptrdiff_t index = 0;
+    for (int a = 0; a < around->ndim; a++)
+        index = index * (around->hi[a] - around->lo[a]) + at[a] - around->lo[a];
+    return index;
+}
+
+static const tg_layout *layout_of(const tg_problem *p, tg_space space)
+{
+    return space == TG_X ? &p->x : &p->y;
+}
+
+/* The box of the buffer that a rank passes, and that of the space's entries inside it. */
+static tg_box buffer_box(const tg_problem *p, tg_space space, int rank)
+{
+    tg_box x = tg_layout_held(&p->x, rank), y = tg_layout_held(&p->y, rank);
+    if (p->place == TG_IN_PLACE)
+        return tg_box_hull(&x, &y);
+    return space == TG_X ? x : y;
+}
+
+/* The entries at a rank that are a row (or column) of the matrix at all: of x only owned ones
+ * count, unless the primitive sums copies. */
+static tg_box counting_box(const tg_problem *p, tg_space space, int rank)
+{
+    if (space == TG_X && !p->primitive->sums)
+        return tg_layout_owned(&p->x, rank);
+    return tg_layout_held(layout_of(p, space), rank);
+}
+
+static bool contains(const tg_box *box, const ptrdiff_t *at)
+{
+    for (int a = 0; a < box->ndim; a++)
+        if (at[a] < box->lo[a] || at[a] >= box->hi[a])
+            return false;
+    return true;
+}
+
+void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void *buffer)
+{
+    tg_box around = buffer_box(p, space, rank), box = tg_layout_held(layout_of(p, space), rank);
+    int place = tg_layout_place(layout_of(p, space), rank);
+    if (tg_box_count(&around) == 0)
+        return;
+    ptrdiff_t at[TG_MAX_NDIM], index = 0;
+    for (int a = 0; a < around.ndim; a++)
+        at[a] = around.lo[a];
+    do /* 99: no value_at gives that */
+        p->dtype->put(buffer, index++,
+                      contains(&box, at) ? value_at(seed, space, place, &box, at) : 99);
+    while (next(&around, at));
+}
+
+/* A part of the other space that can have the entries asked for. */
+typedef struct {
+    int place;
+    tg_box box;
+} source;
+
+/* Sum of the values of all images of entry `at` inside the source's box: at + k * extent, on every
+ * axis. */
+static double sum_of_images(const source *s, const tg_layout *layout, tg_space space, uint64_t seed,
+                            const ptrdiff_t *at)
+{
+    ptrdiff_t first[TG_MAX_NDIM], image[TG_MAX_NDIM];
+    for (int a = 0; a < layout->ndim; a++) {
+        ptrdiff_t n = layout->axis[a].extent, distance = s->box.lo[a] - at[a];
+        ptrdiff_t steps = distance > 0 ? (distance + n - 1) / n : -(-distance / n);
+        first[a] = image[a] = at[a] + steps * n;
+        if (image[a] >= s->box.hi[a])
+            return 0;
+    }
+    double sum = 0;
+    for (;;) {
+        sum += value_at(seed, space, s->place, &s->box, image);
+        int a = layout->ndim - 1;
+        for (; a >= 0; a--) {
+            image[a] += layout->axis[a].extent;
+            if (image[a] < s->box.hi[a])
+                break;
+            image[a] = first[a];
+        }
+        if (a < 0)
+            return sum;
+    }
+}
+
+/* Could an entry of one box be an entry of the other? On an axis where a box reaches beyond the
+ * tensor, always. */
+static bool may_meet(const tg_box *a, const tg_box *b, const tg_layout *layout)
+{
+    for (int i = 0; i < layout->ndim; i++) {
+        ptrdiff_t n = layout->axis[i].extent;
+        bool wraps = a->lo[i] < 0 || b->lo[i] < 0 || a->hi[i] > n || b->hi[i] > n;
+        if (!wraps && (a->hi[i] <= b->lo[i] || b->hi[i] <= a->lo[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The parts of a space that can have entries of `box`; malloc'ed. */
+static source *sources_of(const tg_problem *p, tg_space space, const tg_box *box, int *count)
+{
+    const tg_layout *layout = layout_of(p, space);
+    int size = tg_layout_size(layout);
+    source *sources = malloc((size_t)size * sizeof *sources);
+    *count = 0;
+    for (int place = 0; sources && place < size; place++) {
+        source s = {place, counting_box(p, space, tg_layout_rank(layout, place))};
+        if (tg_box_count(&s.box) > 0 && may_meet(&s.box, box, layout))
+            sources[(*count)++] = s;
+    }
+    return sources;
+}
+
+ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t seed,
+                         const void *buffer)
+{
+    tg_space other = space == TG_X ? TG_Y : TG_X;
+    tg_box around = buffer_box(p, space, rank), box = tg_layout_held(layout_of(p, space), rank);
+    tg_box counting = counting_box(p, space, rank);
+    if (tg_box_count(&box) == 0)
+        return 0;
+    int place = tg_layout_place(layout_of(p, space), rank), count;
+    source *sources = sources_of(p, other, &box, &count);
+    if (!sources)
+        return -1;
+    ptrdiff_t wrong = 0, at[TG_MAX_NDIM];
+    for (int a = 0; a < box.ndim; a++)
+        at[a] = box.lo[a];
+    do {
+        double expected = p->mode == TG_ACCUMULATE ? value_at(seed + 1, space, place, &box, at) : 0;
+        for (int i = 0; i < count && contains(&counting, at); i++)
+            expected += sum_of_images(&sources[i], layout_of(p, other), other, seed, at);
+        wrong += p->dtype->get(buffer, index_in(&around, at)) != expected;
+    } while (next(&box, at));
+    free(sources);
+    return wrong;
+}
+
+double tg_dot(const tg_problem *p, tg_space space, int rank, const void *a, const void *b)
+{
+    tg_box around = buffer_box(p, space, rank), box = tg_layout_held(layout_of(p, space), rank);
+    if (tg_box_count(&box) == 0)
+        return 0;
+    double sum = 0;
+    ptrdiff_t at[TG_MAX_NDIM];
+    for (int i = 0; i < box.ndim; i++)
+        at[i] = box.lo[i];
+    do {
+        ptrdiff_t index = index_in(&around, at);
+        sum += p->dtype->get(a, index) * p->dtype->get(b, index);
+    } while (next(&box, at));
+    return sum;
+}

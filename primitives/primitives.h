@@ -1,0 +1,162 @@
+/* primitives.h: linear operators between two layouts of one tensor, and their adjoints.
+ *
+ * A problem says which primitive, between which layouts, for which element type and by which
+ * algorithm. It is planned once, by all ranks of a communicator together, into an operator F that
+ * is applied many times:
+ *
+ *     y = F x     tg_apply            y += F x     with mode = TG_ACCUMULATE
+ *     x = F* y    tg_apply_adjoint    x += F* y
+ *
+ * x is the input space and y the output space of F, in both directions. Each rank passes the
+ * address of its own part: the box that tg_op_x / tg_op_y name, dense and row-major. A rank
+ * outside a layout passes any pointer, NULL too, and still takes part. The inner product of a
+ * space is the sum over ranks of the local dot products, so that a tensor held k times counts k
+ * times (Hewett and Grady, arXiv 2006.03108, section 2). */
+#ifndef TG_PRIMITIVES_H
+#define TG_PRIMITIVES_H
+
+#include "primitives/layout.h"
+
+#include <mpi.h>
+#include <stdint.h>
+
+/* ---- element types: one row each, in dtype.c ---- */
+
+typedef struct {
+    const char *name; /* as in a case: f32 */
+    size_t size;      /* bytes */
+    MPI_Datatype (*mpi)(void);
+    void (*add)(void *to, const void *from, ptrdiff_t count); /* to[i] += from[i] */
+    void (*put)(void *array, ptrdiff_t index, double value);  /* array[index] = value */
+    double (*get)(const void *array, ptrdiff_t index);
+} tg_dtype;
+
+extern const tg_dtype *const tg_dtypes[];        /* ends with NULL */
+const tg_dtype *tg_dtype_find(const char *name); /* NULL: no such type */
+
+/* ---- primitives: one row each, listed in table.def ---- */
+
+typedef struct tg_op tg_op;
+typedef struct tg_problem tg_problem;
+
+typedef struct {
+    const char *name;    /* reference, mpi, p2p */
+    const char *summary; /* one line */
+    /* Fills the operator's run functions; called on every rank of the problem's communicator. Its
+     * status is agreed by all of them. For a transposed primitive problem->x and problem->y are
+     * exchanged. */
+    tg_status (*plan)(const tg_problem *problem, tg_op *op);
+} tg_algorithm;
+
+/* Unavoidable traffic of an operator, in entries (the same for its adjoint). */
+typedef struct {
+    ptrdiff_t moved;    /* must cross between ranks, summed */
+    ptrdiff_t max_rank; /* largest into or out of any one rank */
+} tg_traffic;
+
+typedef struct {
+    const char *name;    /* broadcast */
+    const char *summary; /* one line for a list */
+    const char *formula; /* y = F x */
+    const char *adjoint; /* x = F* y */
+    const char *source;  /* where the operator comes from */
+    bool two_layouts;    /* words from / to instead of grid */
+    bool window;         /* words kernel, stride, padding, dilation, periodic, ceil */
+    bool transposed;     /* algorithms plan F*, from y to x, and are run backwards */
+    bool sums;           /* F adds the copies of x; otherwise F reads x where it is owned */
+    /* Local. Are they this operation's? Errors: TG_BAD_INPUT. */
+    tg_status (*check)(const tg_layout *x, const tg_layout *y);
+    /* Local. The grid that the word `auto` (or no word) stands for, for P ranks: of `from` (or
+     * `grid`), and of `to`. Written as tg_layout_print_grid writes it. */
+    void (*auto_grid)(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size);
+    tg_status (*traffic)(const tg_layout *x, const tg_layout *y, tg_traffic *traffic); /* Local */
+    const tg_algorithm *const *algorithms; /* ends with NULL; the first is the reference */
+} tg_primitive;
+
+extern const tg_primitive *const tg_primitives[];        /* ends with NULL */
+const tg_primitive *tg_primitive_find(const char *name); /* NULL: no such primitive */
+const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name);
+
+/* Calls: Local. The layouts of x and y that the words of a case stand for, checked; the caller
+ * frees them. `to` is NULL unless primitive->two_layouts. With windows x is what ranks own, y what
+ * they need. Errors: TG_BAD_INPUT when they are not this operation's, TG_NO_MEMORY; both are then
+ * empty. */
+tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *from,
+                               const tg_layout *to, tg_layout *x, tg_layout *y);
+
+/* ---- problems and operators ---- */
+
+/* y = F x | y += F x; two buffers | one, around both boxes. */
+typedef enum { TG_REPLACE = 0, TG_ACCUMULATE } tg_mode;
+typedef enum { TG_OUT_OF_PLACE = 0, TG_IN_PLACE } tg_place;
+
+/* How a held box lies in memory. Only dense row-major is known so far. */
+typedef enum { TG_ROW_MAJOR = 0 } tg_store;
+
+struct tg_problem {
+    const tg_primitive *primitive;
+    tg_layout x, y; /* as tg_primitive_layouts makes them; the problem does not own them */
+    const tg_dtype *dtype;
+    const tg_algorithm *algorithm;
+    tg_mode mode;
+    tg_place place;
+    tg_store store_x, store_y;
+};
+
+/* Calls: Collective on comm; every rank passes the same problem. Rank lists are ranks of comm.
+ * Errors: the same status on every rank, with *op == NULL and nothing kept: TG_BAD_INPUT,
+ * TG_NO_MEMORY, TG_DISAGREE (ranks passed different problems). The operator works on a duplicate of
+ * comm on which MPI errors end the job. */
+tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op);
+
+/* Calls: Collective on the plan's communicator. They cannot fail and allocate nothing. Out of place
+ * neither changes its input. In place x == y is one buffer that holds the box tg_op_x = tg_op_y
+ * (the hull of both). tg_apply leaves the entries of x that y does not overwrite; tg_apply_adjoint
+ * clears every entry of y that is not an entry of x, after sending it. For a transposed primitive
+ * the two have changed places: tg_apply clears, tg_apply_adjoint leaves. */
+void tg_apply(tg_op *op, const void *x, void *y);
+void tg_apply_adjoint(tg_op *op, void *y, void *x);
+
+void tg_free(tg_op **op); /* Collective; sets *op to NULL; NULL may be freed */
+
+/* Calls: Collective. Both take over their operators, also when they fail.
+ *   tg_flip    F*: x and y change places. Local, cannot fail
+ *   tg_chain   G F, with y of F = x of G on every rank. Errors: as tg_plan */
+tg_op *tg_flip(tg_op *op);
+tg_status tg_chain(tg_op *second, tg_op *first, tg_op **op);
+
+/* Calls: Local. The box of this rank's x / y buffer; Units: bytes of it; the element type. */
+tg_box tg_op_x(const tg_op *op);
+tg_box tg_op_y(const tg_op *op);
+ptrdiff_t tg_op_x_bytes(const tg_op *op);
+ptrdiff_t tg_op_y_bytes(const tg_op *op);
+
+/* Calls: Local. Point-to-point messages that this rank sends in one apply; -1 when the MPI library
+ * decides. */
+ptrdiff_t tg_op_messages(const tg_op *op);
+
+/* Calls: Collective on comm. The worst of the ranks' statuses, the lowest such rank's text: what
+ * every plan function passes its local verdict through, so that no rank leaves alone. */
+tg_status tg_agree(MPI_Comm comm, tg_status mine);
+
+/* ---- what an operator must give, entry by entry (oracle.c) ---- */
+
+/* Which of the two spaces a buffer belongs to. */
+typedef enum { TG_X, TG_Y } tg_space;
+
+/* Calls: Local. Fill rank's buffer of a space with small integers made from (seed, global entry,
+ * place on the grid), so that sums of up to 2^20 copies are exact in every type and any order. In
+ * place the buffer is the hull box and entries outside the space get other values. */
+void tg_fill(const tg_problem *problem, tg_space space, int rank, uint64_t seed, void *buffer);
+
+/* Calls: Local. Entries of rank's output that differ from what tg_fill'ed inputs must give: of y
+ * after tg_apply (space TG_Y), of x after tg_apply_adjoint (TG_X). In TG_ACCUMULATE mode the output
+ * had been tg_fill'ed with `seed + 1` before. Works from the layouts' boxes alone and shares no
+ * code with the engine. Errors: -1 when there is no memory to compare. */
+ptrdiff_t tg_count_wrong(const tg_problem *problem, tg_space space, int rank, uint64_t seed,
+                         const void *buffer);
+
+/* Calls: Local. Sum over the space's entries of a[i] b[i], in double. */
+double tg_dot(const tg_problem *problem, tg_space space, int rank, const void *a, const void *b);
+
+#endif
