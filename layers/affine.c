@@ -1,0 +1,503 @@
+/* affine.c: the layer y = x W^T + b with its weights on a grid of parts_out x parts_in ranks.
+ *
+ *   forward   x is broadcast down the columns of the grid; each rank multiplies its block of W; the
+ *             partial y (b added on the first column only) are summed along the rows.
+ *   backward  dy is copied along the rows (the adjoint of the sum); dW = dy^T x and db are local;
+ *             the partial dx = dy W are summed up the columns (the adjoint of the broadcast).
+ *
+ * Source: Hewett and Grady, arXiv 2006.03108, section 4. */
+#include "layers/blas.h"
+#include "layers/layer.h"
+#include "layers/oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { X, WEIGHT, BIAS, DY }; /* tensors of one seed */
+
+typedef struct {
+    tgl_layer base;
+    const tg_dtype *dtype;
+    tgl_gemm *gemm;
+    tg_op *broadcast;         /* x to its copies; NULL: nothing to copy, x is used where it lies */
+    tg_op *sum;               /* partial y to y; NULL: nothing to sum, y is made where it lies */
+    ptrdiff_t batch, in, out; /* this rank's block of W is out x in */
+    bool has_bias, adds_bias; /* there is one; and this rank is on the first column */
+    void *x, *y, *dx;         /* copy of x; partial y, then copy of dy; partial dx */
+    tgl_parameter parameter[2];          /* weight, bias */
+    ptrdiff_t features_in, features_out; /* of the whole layer: what the oracle needs */
+    tg_box x_box, y_box;                 /* of the caller's x and y */
+} affine;
+
+/* The four layouts: x, its copies on the grid, the partial sums on the grid, y. */
+typedef struct {
+    tg_layout x, copies, partials, y;
+} layouts;
+
+/* What is needed to plan, on this rank. */
+typedef struct {
+    layouts l;
+    tg_problem broadcast, sum;
+} plan;
+
+/* ---- forward and backward ---- */
+
+static void put_bias_in_rows(const affine *a, void *y)
+{
+    size_t row_size = (size_t)a->out * a->dtype->size;
+    for (ptrdiff_t n = 0; n < a->batch && row_size > 0; n++)
+        memcpy((char *)y + (size_t)n * row_size, a->parameter[1].value, row_size);
+}
+
+static void forward(tgl_layer *layer, const void *x, void *y)
+{
+    affine *a = (affine *)layer;
+    const void *copy = a->broadcast ? a->x : x;
+    void *partial = a->sum ? a->y : y;
+    if (a->broadcast)
+        tg_apply(a->broadcast, x, a->x);
+    if (a->adds_bias)
+        put_bias_in_rows(a, partial);
+    a->gemm(a->batch, a->out, a->in, (tgl_factor){copy, false},
+            (tgl_factor){a->parameter[0].value, true}, a->adds_bias, partial);
+    if (a->sum)
+        tg_apply(a->sum, a->y, y);
+}
+
+static void sum_rows(const affine *a, const void *dy, void *gradient)
+{
+    size_t row_size = (size_t)a->out * a->dtype->size;
+    memset(gradient, 0, row_size);
+    for (ptrdiff_t n = 0; n < a->batch && row_size > 0; n++)
+        a->dtype->add(gradient, (const char *)dy + (size_t)n * row_size, a->out);
+}
+
+static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
+{
+    affine *a = (affine *)layer;
+    const void *copy = a->broadcast ? a->x : x, *dy_copy = a->sum ? a->y : dy;
+    void *partial = a->broadcast ? a->dx : dx;
+    if (a->sum)
+        tg_apply_adjoint(a->sum, (void *)dy, a->y); /* out of place: dy is only read */
+    a->gemm(a->out, a->in, a->batch, (tgl_factor){dy_copy, true}, (tgl_factor){copy, false}, false,
+            a->parameter[0].gradient);
+    if (a->adds_bias)
+        sum_rows(a, dy_copy, a->parameter[1].gradient);
+    a->gemm(a->batch, a->in, a->out, (tgl_factor){dy_copy, false},
+            (tgl_factor){a->parameter[0].value, false}, false, partial);
+    if (a->broadcast)
+        tg_apply_adjoint(a->broadcast, a->dx, dx);
+}
+
+static void free_affine(tgl_layer *layer)
+{
+    affine *a = (affine *)layer;
+    tg_free(&a->broadcast);
+    tg_free(&a->sum);
+    free(a->x);
+    free(a->y);
+    free(a->dx);
+    for (int i = 0; i < 2; i++) {
+        free(a->parameter[i].value);
+        free(a->parameter[i].gradient);
+    }
+    free(a);
+}
+
+/* ---- oracle ---- */
+
+/* The tensors of one seed, as matrices; terms of the longest sum decide how large the entries may
+ * be. */
+static tgl_pattern pattern_of(const affine *a, uint64_t seed, int tensor)
+{
+    ptrdiff_t terms = a->batch > a->features_in ? a->batch : a->features_in;
+    int range = tgl_pattern_range(terms > a->features_out ? terms : a->features_out);
+    bool is_in = tensor == X || tensor == WEIGHT;
+    tgl_pattern pattern =
+        tgl_pattern_make(seed, tensor, range, is_in ? a->features_in : a->features_out);
+    if (tensor == BIAS)
+        pattern.row = 0; /* every row of the batch gets the same */
+    return pattern;
+}
+
+/* Axes `rows` and `columns` of a box as a block of a matrix. */
+static tgl_block block_of(const affine *a, const tg_box *box, int rows, int columns,
+                          const void *data)
+{
+    return (tgl_block){.dtype = a->dtype,
+                       .row = box->lo[rows],
+                       .rows = box->hi[rows] - box->lo[rows],
+                       .column = box->lo[columns],
+                       .columns = box->hi[columns] - box->lo[columns],
+                       .data = (void *)data};
+}
+
+static tgl_block block_of_x(const affine *a, const void *x)
+{
+    return block_of(a, &a->x_box, 1, 2, x);
+}
+
+static tgl_block block_of_y(const affine *a, const void *y)
+{
+    return block_of(a, &a->y_box, 0, 1, y);
+}
+
+static tgl_block block_of_weight(const affine *a, const void *weight)
+{
+    return block_of(a, &a->parameter[0].box, 0, 1, weight);
+}
+
+static tgl_block block_of_bias(const affine *a, const void *bias)
+{
+    tgl_block block = block_of(a, &a->parameter[1].box, 0, 0, bias);
+    block.row = 0;
+    block.rows = 1;
+    return block;
+}
+
+static void fill_block(const affine *a, uint64_t seed, int tensor, tgl_block block)
+{
+    tgl_pattern pattern = pattern_of(a, seed, tensor);
+    tgl_pattern_fill(&pattern, &block);
+}
+
+static void fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
+{
+    const affine *a = (const affine *)layer;
+    fill_block(a, seed, X, block_of_x(a, x));
+    fill_block(a, seed, DY, block_of_y(a, dy));
+    fill_block(a, seed, WEIGHT, block_of_weight(a, a->parameter[0].value));
+    if (a->adds_bias)
+        fill_block(a, seed, BIAS, block_of_bias(a, a->parameter[1].value));
+}
+
+static ptrdiff_t count_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y)
+{
+    const affine *a = (const affine *)layer;
+    tgl_pattern x = pattern_of(a, seed, X), bias = pattern_of(a, seed, BIAS);
+    tgl_pattern weight_t = tgl_pattern_transpose(pattern_of(a, seed, WEIGHT));
+    tgl_block block = block_of_y(a, y);
+    return tgl_count_wrong_product(&block, &x, &weight_t, a->features_in,
+                                   a->has_bias ? &bias : NULL);
+}
+
+static ptrdiff_t count_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx)
+{
+    const affine *a = (const affine *)layer;
+    tgl_pattern x = pattern_of(a, seed, X), dy = pattern_of(a, seed, DY),
+                weight = pattern_of(a, seed, WEIGHT);
+    tgl_pattern dy_t = tgl_pattern_transpose(dy);
+    tgl_pattern ones = {.offset = 1};
+    tgl_block dx_block = block_of_x(a, dx), dw_block = block_of_weight(a, a->parameter[0].gradient);
+    tgl_block db_block = block_of_bias(a, a->parameter[1].gradient);
+    ptrdiff_t wrong_dx = tgl_count_wrong_product(&dx_block, &dy, &weight, a->features_out, NULL);
+    ptrdiff_t wrong_dw = tgl_count_wrong_product(&dw_block, &dy_t, &x, a->batch, NULL);
+    ptrdiff_t wrong_db =
+        a->adds_bias ? tgl_count_wrong_product(&db_block, &ones, &dy, a->batch, NULL) : 0;
+    return wrong_dx < 0 || wrong_dw < 0 || wrong_db < 0 ? -1 : wrong_dx + wrong_dw + wrong_db;
+}
+
+static const tgl_methods methods = {.forward = forward,
+                                    .backward = backward,
+                                    .free = free_affine,
+                                    .fill = fill,
+                                    .count_wrong_forward = count_wrong_forward,
+                                    .count_wrong_backward = count_wrong_backward};
+
+/* ---- the words of a specification ---- */
+
+static tg_status check_sizes(const tgl_affine_spec *s, int P)
+{
+    if (s->batch < 0)
+        return tg_fail(TG_BAD_INPUT, "batch: %td; expected 0 or more", s->batch);
+    if (s->features_in < 0 || s->features_out < 0)
+        return tg_fail(TG_BAD_INPUT, "features: %td:%td; expected two numbers from 0",
+                       s->features_in, s->features_out);
+    if (s->parts_out < 1 || s->parts_in < 1)
+        return tg_fail(TG_BAD_INPUT, "grid: %dx%d; expected two numbers from 1", s->parts_out,
+                       s->parts_in);
+    long long needed = (long long)s->parts_out * s->parts_in;
+    if (needed > P)
+        return tg_fail(TG_BAD_INPUT, "grid: %dx%d needs %lld ranks; expected at most %d",
+                       s->parts_out, s->parts_in, needed, P);
+    ptrdiff_t in =
+        tg_split_start(s->features_in, s->parts_in, 1); /* the first part is the largest */
+    ptrdiff_t out = tg_split_start(s->features_out, s->parts_out, 1);
+    if (!tgl_blas_fits(s->batch) || !tgl_blas_fits(in) || !tgl_blas_fits(out))
+        return tg_fail(TG_BAD_INPUT,
+                       "features: a rank multiplies %td x %td by %td x %td; expected extents that "
+                       "the BLAS can count",
+                       s->batch, in, in, out);
+    return tg_success();
+}
+
+/* The algorithm must be known to the broadcast and to the sum. */
+static tg_status check_words(const tgl_affine_spec *s)
+{
+    if (!s->dtype || !tgl_gemm_find(s->dtype))
+        return tg_fail(TG_BAD_INPUT, "dtype: %s; expected f32 or f64",
+                       s->dtype ? s->dtype->name : "none");
+    const tg_primitive *broadcast = tg_primitive_find("broadcast"),
+                       *sum = tg_primitive_find("sum_reduce");
+    if (s->algorithm && tg_algorithm_find(broadcast, s->algorithm) &&
+        tg_algorithm_find(sum, s->algorithm))
+        return tg_success();
+    char known[TG_STATUS_TEXT / 2] = "";
+    size_t used = 0;
+    for (const tg_algorithm *const *row = broadcast->algorithms; *row && used < sizeof known; row++)
+        if (tg_algorithm_find(sum, (*row)->name))
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", used ? " or " : "",
+                                     (*row)->name);
+    return tg_fail(TG_BAD_INPUT, "algorithm: %s; expected %s", s->algorithm ? s->algorithm : "none",
+                   known);
+}
+
+/* ---- layouts ---- */
+
+static void free_layouts(layouts *l)
+{
+    tg_layout_free(&l->x);
+    tg_layout_free(&l->copies);
+    tg_layout_free(&l->partials);
+    tg_layout_free(&l->y);
+}
+
+/* The ranks at places 0, stride, 2 stride, ... (count of them) as a rank list in words; NULL
+ * without memory. */
+static char *list_ranks(const tg_layout *grid, int count, int stride)
+{
+    enum { RUN_TEXT = 40 };
+    char *text = malloc((size_t)count * RUN_TEXT);
+    size_t used = 0;
+    for (int i = 0, length; text && i < count; i += length) {
+        int first = tg_layout_rank(grid, i * stride);
+        int step = i + 1 < count ? tg_layout_rank(grid, (i + 1) * stride) - first : 1;
+        for (length = 1; i + length < count; length++)
+            if (tg_layout_rank(grid, (i + length) * stride) != first + length * step)
+                break;
+        used += (size_t)snprintf(text + used, RUN_TEXT, "%s%d-%d:%d", i ? "," : "", first,
+                                 first + (length - 1) * step, length > 1 ? step : 1);
+    }
+    return text;
+}
+
+/* The layout of x or y: on the ranks that the caller lists, otherwise on these places of the
+ * weights' grid. */
+static tg_status end_layout(tg_layout_words words, const char *ranks, int P, const tg_layout *grid,
+                            int count, int stride, tg_layout *layout)
+{
+    char *places = ranks ? NULL : list_ranks(grid, count, stride);
+    if (!ranks && !places)
+        return tg_fail(TG_NO_MEMORY, "no memory for a list of %d ranks", count);
+    words.ranks = ranks ? ranks : places;
+    tg_status status = tg_layout_parse(&words, P, 0, layout);
+    free(places);
+    return status;
+}
+
+/* The copied axis gets extent 1. On failure nothing is kept. */
+static tg_status make_layouts(const tgl_affine_spec *s, int P, layouts *l)
+{
+    *l = (layouts){.x = {.ndim = 0}};
+    tg_status status = check_sizes(s, P);
+    if (status.code == TG_OK)
+        status = check_words(s);
+    if (status.code != TG_OK)
+        return status;
+    char shape_x[64], shape_y[64], grid_x[64], grid_y[64], grid_copies[64], grid_partials[64];
+    snprintf(shape_x, sizeof shape_x, "1x%tdx%td", s->batch, s->features_in);
+    snprintf(shape_y, sizeof shape_y, "%tdx%tdx1", s->batch, s->features_out);
+    snprintf(grid_x, sizeof grid_x, "1x1x%d", s->parts_in);
+    snprintf(grid_y, sizeof grid_y, "1x%dx1", s->parts_out);
+    snprintf(grid_copies, sizeof grid_copies, "%dcx1x%d", s->parts_out, s->parts_in);
+    snprintf(grid_partials, sizeof grid_partials, "1x%dx%dc", s->parts_out, s->parts_in);
+    tg_layout_words copies = {.shape = shape_x, .grid = grid_copies, .ranks = s->ranks};
+    tg_layout_words partials = {.shape = shape_y, .grid = grid_partials, .ranks = s->ranks};
+    tg_layout_words x = {.shape = shape_x, .grid = grid_x, .side = "from"},
+                    y = {.shape = shape_y, .grid = grid_y, .side = "to"};
+    status = tg_layout_parse(&copies, P, 0, &l->copies);
+    if (status.code == TG_OK)
+        status = tg_layout_parse(&partials, P, 0, &l->partials);
+    if (status.code == TG_OK)
+        status = end_layout(x, s->from_ranks, P, &l->copies, s->parts_in, 1, &l->x);
+    if (status.code == TG_OK)
+        status = end_layout(y, s->to_ranks, P, &l->partials, s->parts_out, s->parts_in, &l->y);
+    if (status.code != TG_OK)
+        free_layouts(l);
+    return status;
+}
+
+tg_status tgl_affine_layouts(const tgl_affine_spec *spec, int P, tg_layout *x, tg_layout *y)
+{
+    layouts l;
+    tg_status status = make_layouts(spec, P, &l);
+    *x = l.x;
+    *y = l.y;
+    tg_layout_free(&l.copies);
+    tg_layout_free(&l.partials);
+    return status;
+}
+
+/* ---- planning ---- */
+
+/* rows x columns zeros, at least one; NULL without memory. Aligned for vectors. */
+static void *make_buffer(ptrdiff_t rows, ptrdiff_t columns, const tg_dtype *dtype, bool *good)
+{
+    enum { ALIGNMENT = 64 };
+    ptrdiff_t size = (ptrdiff_t)dtype->size;
+    bool fits = !__builtin_mul_overflow(size, rows, &size) &&
+                !__builtin_mul_overflow(size, columns, &size) && size <= PTRDIFF_MAX - ALIGNMENT;
+    size_t rounded = ((size_t)size / ALIGNMENT + 1) * ALIGNMENT;
+    void *buffer = fits ? aligned_alloc(ALIGNMENT, rounded) : NULL;
+    if (buffer)
+        memset(buffer, 0, rounded);
+    *good = *good && buffer;
+    return buffer;
+}
+
+/* The places on the grid that this rank's layouts give it, and its buffers. */
+static tg_status make_affine(const tgl_affine_spec *s, const layouts *l, int rank, affine **layer)
+{
+    affine *a = *layer = calloc(1, sizeof *a);
+    if (!a)
+        return tg_fail(TG_NO_MEMORY, "no memory for an affine layer");
+    tg_box copy = tg_layout_held(&l->copies, rank), partial = tg_layout_held(&l->partials, rank);
+    int place = tg_layout_place(&l->copies, rank);
+    bool good = true;
+    a->base.methods = &methods;
+    a->dtype = s->dtype;
+    a->gemm = tgl_gemm_find(s->dtype);
+    a->batch = s->batch;
+    a->in = copy.hi[2] - copy.lo[2];
+    a->out = partial.hi[1] - partial.lo[1];
+    a->features_in = s->features_in;
+    a->features_out = s->features_out;
+    a->has_bias = s->bias;
+    a->adds_bias = s->bias && place >= 0 && place % s->parts_in == 0;
+    a->x_box = tg_layout_held(&l->x, rank);
+    a->y_box = tg_layout_held(&l->y, rank);
+    a->x = make_buffer(a->batch, a->in, s->dtype, &good);
+    a->dx = make_buffer(a->batch, a->in, s->dtype, &good);
+    a->y = make_buffer(a->batch, a->out, s->dtype, &good);
+    a->parameter[0] = (tgl_parameter){
+        .name = "weight",
+        .box = {.ndim = 2, .lo = {partial.lo[1], copy.lo[2]}, .hi = {partial.hi[1], copy.hi[2]}},
+        .value = make_buffer(a->out, a->in, s->dtype, &good),
+        .gradient = make_buffer(a->out, a->in, s->dtype, &good)};
+    a->parameter[1] =
+        (tgl_parameter){.name = "bias",
+                        .box = {.ndim = 1, .lo = {partial.lo[1]}, .hi = {partial.hi[1]}},
+                        .value = make_buffer(1, a->out, s->dtype, &good),
+                        .gradient = make_buffer(1, a->out, s->dtype, &good)};
+    a->base.parameters = a->parameter;
+    a->base.parameter_count = (place >= 0) + a->adds_bias;
+    double product = 2.0 * (double)a->batch * (double)a->in * (double)a->out;
+    double bias = a->adds_bias ? (double)a->batch * (double)a->out : 0;
+    a->base.flops_forward = product + bias;
+    a->base.flops_backward = 2 * product + bias;
+    return good ? tg_success()
+                : tg_fail(TG_NO_MEMORY, "no memory for an affine layer of %td x %td by %td x %td",
+                          a->batch, a->in, a->in, a->out);
+}
+
+static tg_status make_problem(const char *primitive, const tgl_affine_spec *s,
+                              const tg_layout *from, const tg_layout *to, tg_problem *problem)
+{
+    const tg_primitive *row = tg_primitive_find(primitive);
+    *problem = (tg_problem){
+        .primitive = row, .dtype = s->dtype, .algorithm = tg_algorithm_find(row, s->algorithm)};
+    return tg_primitive_layouts(row, from, to, &problem->x, &problem->y);
+}
+
+/* Everything that one rank does alone. On failure the plan and the layer hold what was made so far.
+ */
+static tg_status prepare(MPI_Comm comm, const tgl_affine_spec *s, plan *p, affine **layer)
+{
+    int P, rank;
+    MPI_Comm_size(comm, &P);
+    MPI_Comm_rank(comm, &rank);
+    tg_status status = make_layouts(s, P, &p->l);
+    if (status.code == TG_OK)
+        status = make_problem("broadcast", s, &p->l.x, &p->l.copies, &p->broadcast);
+    if (status.code == TG_OK)
+        status = make_problem("sum_reduce", s, &p->l.partials, &p->l.y, &p->sum);
+    if (status.code == TG_OK)
+        status = make_affine(s, &p->l, rank, layer);
+    return status;
+}
+
+static void free_plan(plan *p)
+{
+    tg_layout *made[] = {&p->broadcast.x, &p->broadcast.y, &p->sum.x, &p->sum.y};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        tg_layout_free(made[i]);
+    free_layouts(&p->l);
+}
+
+/* The operators tell whether the ranks passed the same sizes; the bias is no part of them. */
+static tg_status agree_on_bias(MPI_Comm comm, bool bias)
+{
+    int with_without[2] = {bias, !bias};
+    MPI_Allreduce(MPI_IN_PLACE, with_without, 2, MPI_INT, MPI_MAX, comm);
+    if (with_without[0] && with_without[1])
+        return tg_fail(TG_DISAGREE,
+                       "bias: some ranks passed yes and some no; expected the same on every rank");
+    return tg_success();
+}
+
+/* Does every rank of a hold the same box in b? True of grids without copies on the same ranks. */
+static bool same_places(const tg_layout *a, const tg_layout *b)
+{
+    int size = tg_layout_size(a);
+    bool same = size == tg_layout_size(b);
+    for (int place = 0; same && place < size; place++)
+        same = tg_layout_rank(a, place) == tg_layout_rank(b, place);
+    return same;
+}
+
+/* The operator and the buffers on its other side. */
+static void leave_out(tg_op **op, void **buffer, void **other)
+{
+    tg_free(op);
+    free(*buffer);
+    *buffer = NULL;
+    free(*other);
+    *other = NULL;
+}
+
+tg_status tgl_affine_plan(MPI_Comm comm, const tgl_affine_spec *spec, tgl_layer **layer)
+{
+    affine *a = NULL;
+    plan p = {.l = {.x = {.ndim = 0}}};
+    *layer = NULL;
+    tg_status status = tg_agree(comm, prepare(comm, spec, &p, &a));
+    if (status.code == TG_OK)
+        status = tg_plan(comm, &p.broadcast, &a->broadcast);
+    if (status.code == TG_OK)
+        status = tg_plan(comm, &p.sum, &a->sum);
+    if (status.code == TG_OK)
+        status = agree_on_bias(comm, spec->bias);
+    if (status.code ==
+        TG_OK) { /* an operator that only copies a rank's part to itself is left out */
+        if (same_places(&p.l.x, &p.l.copies))
+            leave_out(&a->broadcast, &a->x, &a->dx);
+        if (same_places(&p.l.partials, &p.l.y))
+            leave_out(&a->sum, &a->y, &a->y);
+        tgl_blas_start();
+        *layer = &a->base;
+    } else if (a) {
+        free_affine(&a->base);
+    }
+    free_plan(&p);
+    return status;
+}
+
+const tgl_kind tgl_affine = {
+    .name = "affine",
+    .summary = "linear layer with bias on a grid of weights",
+    .formula = "y = x W^T + b",
+    .backward = "dx = dy W, dW = dy^T x, db = sum of dy over the batch",
+    .source = "Hewett and Grady, arXiv 2006.03108, section 4",
+    .weak = "flops of each rank: its block of the weights and the batch",
+};
