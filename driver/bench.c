@@ -1,0 +1,132 @@
+/* bench.c: finds tgbench and asks it, as a plain process without an MPI launcher. */
+#include "driver/bench.h"
+
+#include "driver/child.h"
+#include "driver/paths.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The first line of what a child printed, without the name of tgbench in front. */
+static const char *first_line(char *text)
+{
+    text[strcspn(text, "\n")] = '\0';
+    return strncmp(text, "tgbench: ", 9) == 0 ? text + 9 : text;
+}
+
+static char *find_tgbench(const char *builds)
+{
+    char *folder = builds ? tgd_copy(builds) : tgd_program_folder();
+    const char *const inside[] = {"tgbench", "bin/tgbench"};
+    char *found = NULL;
+    for (int i = 0; i < 2 && !found; i++) {
+        char *path = tgd_format("%s%s/%s", strchr(folder, '/') ? "" : "./", folder, inside[i]);
+        found = tgd_find_program(path);
+        free(path);
+    }
+    free(folder);
+    return found;
+}
+
+static tg_status ask_list(tgd_bench *bench)
+{
+    tgd_words words = {NULL, 0};
+    tgd_words_add(&words, bench->path);
+    tgd_words_add(&words, "list");
+    tgd_words_add(&words, "--json");
+    char *output, *errors;
+    const int status = tgd_child_capture(&words, &output, &errors);
+    json_error_t error;
+    bench->info = status == 0 ? json_loads(output, 0, &error) : NULL;
+    tg_status result = tg_success();
+    if (status != 0) {
+        result = tg_fail(TG_BAD_INPUT, "'%.100s list' ended with status %d: %.80s", bench->path,
+                         status, first_line(errors));
+    } else if (!json_is_array(json_object_get(bench->info, "operations"))) {
+        result = tg_fail(TG_BAD_INPUT, "'%.100s list --json' printed no list of operations",
+                         bench->path);
+    }
+    tgd_words_free(&words);
+    free(output);
+    free(errors);
+    return result;
+}
+
+tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
+{
+    *bench = (tgd_bench){find_tgbench(builds), NULL};
+    if (!bench->path) {
+        return builds ? tg_fail(TG_BAD_INPUT,
+                                "--builds '%.150s': expected a folder that holds tgbench or "
+                                "bin/tgbench",
+                                builds)
+                      : tg_fail(TG_BAD_INPUT, "expected tgbench beside tensorgauge; "
+                                              "--builds DIR names another folder");
+    }
+    const tg_status status = ask_list(bench);
+    if (status.code != TG_OK) {
+        tgd_bench_close(bench);
+    }
+    return status;
+}
+
+void tgd_bench_close(tgd_bench *bench)
+{
+    free(bench->path);
+    json_decref(bench->info);
+    *bench = (tgd_bench){NULL, NULL};
+}
+
+const char *tgd_bench_build(const tgd_bench *bench, const char *key)
+{
+    const char *text =
+        json_string_value(json_object_get(json_object_get(bench->info, "build"), key));
+    return text ? text : "";
+}
+
+const json_t *tgd_bench_operation(const tgd_bench *bench, const char *name)
+{
+    const json_t *operations = json_object_get(bench->info, "operations");
+    for (size_t i = 0; i < json_array_size(operations); i++) {
+        const json_t *operation = json_array_get(operations, i);
+        const char *found = json_string_value(json_object_get(operation, "name"));
+        if (found && strcmp(found, name) == 0) {
+            return operation;
+        }
+    }
+    return NULL;
+}
+
+bool tgd_bench_offers(const json_t *operation, const char *list, const char *word)
+{
+    const json_t *words = json_object_get(operation, list);
+    for (size_t i = 0; i < json_array_size(words); i++) {
+        const char *found = json_string_value(json_array_get(words, i));
+        if (found && strcmp(found, word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, bool json, char **output)
+{
+    tgd_words words = {NULL, 0};
+    const char *const arguments[] = {bench->path, "time", "--dry-run", "--cells", cells, "--json"};
+    for (int i = 0; i < (json ? 6 : 5); i++) {
+        tgd_words_add(&words, arguments[i]);
+    }
+    char *errors;
+    const int status = tgd_child_capture(&words, output, &errors);
+    tg_status result = tg_success();
+    if (status != 0) {
+        const char *line = first_line(errors);
+        result = tg_fail(TG_BAD_INPUT, "%s", *line ? line : "tgbench refused the cells");
+        free(*output);
+        *output = NULL;
+    }
+    tgd_words_free(&words);
+    free(errors);
+    return result;
+}

@@ -1,0 +1,34 @@
+/* bench.h: the program tgbench that is to be launched, and what it says of itself. */
+#ifndef TGD_BENCH_H
+#define TGD_BENCH_H
+
+#include "driver/text.h"
+
+#include <jansson.h>
+
+typedef struct {
+    char *path;
+    json_t *info; /* what `tgbench list --json` printed: version, build, operations */
+} tgd_bench;
+
+/* Calls: Local. Find tgbench in the folder builds (or its bin/), or beside this program when builds
+ * is NULL, and ask it for its list. Errors: TG_BAD_INPUT names the folder or says what tgbench
+ * answered. */
+tg_status tgd_bench_open(const char *builds, tgd_bench *bench);
+void tgd_bench_close(tgd_bench *bench);
+
+/* Calls: Local. A text of the build ("mpi_family", "mpiexec", "blas_core", ...); "" when it is not
+ * there. */
+const char *tgd_bench_build(const tgd_bench *bench, const char *key);
+
+/* Calls: Local. The operation's object in the list, or NULL. */
+const json_t *tgd_bench_operation(const tgd_bench *bench, const char *name);
+
+/* Calls: Local. Does an array of the operation (directions, algorithms, dtypes) hold the word? */
+bool tgd_bench_offers(const json_t *operation, const char *list, const char *word);
+
+/* Calls: Local. `tgbench time --dry-run` of the cells in a file: its table in *output (malloc'ed),
+ * as JSON when json is true. Errors: TG_BAD_INPUT with the line that tgbench printed. */
+tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, bool json, char **output);
+
+#endif

@@ -1,0 +1,29 @@
+/* child.h: other programs, started without a shell: each argument stays one argument. */
+#ifndef TGD_CHILD_H
+#define TGD_CHILD_H
+
+#include "driver/text.h"
+
+#include <signal.h>
+
+/* What a child is given and what becomes of its lines. */
+typedef struct {
+    const tgd_words *arguments;   /* the program's path first */
+    const tgd_words *environment; /* NAME=VALUE, added to ours; or NULL */
+    void (*on_line)(void *context, bool is_error,
+                    const char *line); /* each line of either stream, no line end */
+    void (*on_tick)(void *context);    /* about twice a second; or NULL */
+    void *context;
+    const volatile sig_atomic_t
+        *stop; /* when it is set, the child's group gets SIGTERM, 10 s later SIGKILL; or NULL */
+} tgd_child;
+
+/* Calls: Local. Waits for the child. Returns its exit status, 128 + signal when a signal ended it,
+ * 127 when it could not be started. The child leads a process group of its own and reads nothing.
+ */
+int tgd_child_run(const tgd_child *child);
+
+/* Calls: Local. Runs a child and keeps what it printed, in malloc'ed texts; returns as above. */
+int tgd_child_capture(const tgd_words *arguments, char **output, char **errors);
+
+#endif

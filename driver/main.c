@@ -1,0 +1,50 @@
+/* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are rows. */
+#include "driver/plot.h"
+#include "driver/run.h"
+#include "driver/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *words, *summary;
+    int (*run)(int argc, char **argv);
+} verbs[] = {
+    {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
+    {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"list", "", "campaigns, builds and launchers found", tgd_list},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static int print_help(void)
+{
+    puts("Usage: tensorgauge VERB ...\n"
+         "Runs campaigns of linear operators of model parallelism and draws their figures.\n");
+    for (int i = 0; i < VERBS; i++) {
+        printf("  %-5s %-24s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
+    }
+    puts("\nMore: tensorgauge VERB --help. Exit status: 0 good, 1 a check failed, 2 wrong words or "
+         "files,\n3 partly done.");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--help") == 0) {
+        return print_help();
+    }
+    if (strcmp(word, "--version") == 0) {
+        puts("tensorgauge " TGD_VERSION);
+        return 0;
+    }
+    for (int i = 0; i < VERBS; i++) {
+        if (strcmp(word, verbs[i].name) == 0) {
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    }
+    return tgd_report(tg_fail(TG_BAD_INPUT,
+                              "verb '%.60s' is not known; expected run, plot or list "
+                              "(tensorgauge --help)",
+                              word));
+}

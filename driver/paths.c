@@ -1,0 +1,94 @@
+/* paths.c: where things lie on this machine. */
+#include "driver/paths.h"
+
+#include "driver/text.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *tgd_program_folder(void)
+{
+    char path[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash) {
+        return tgd_copy(".");
+    }
+    *slash = '\0';
+    return tgd_copy(path);
+}
+
+char *tgd_data_folder(void)
+{
+    const char *build = TGD_SOURCE_DIR "/build/";
+    char *program = tgd_program_folder();
+    char *shared = tgd_format("%s/../share/tensorgauge", program);
+    const bool installed =
+        strncmp(program, build, strlen(build)) != 0 && access(shared, R_OK | X_OK) == 0;
+    free(program);
+    if (installed) {
+        return shared;
+    }
+    free(shared);
+    return tgd_copy(TGD_SOURCE_DIR);
+}
+
+static bool can_run(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+}
+
+char *tgd_find_program(const char *name)
+{
+    if (strchr(name, '/')) {
+        return can_run(name) ? tgd_copy(name) : NULL;
+    }
+    const char *path = getenv("PATH");
+    char *copy = tgd_copy(path ? path : "/usr/local/bin:/usr/bin:/bin"), *rest = NULL;
+    char *found = NULL;
+    for (char *folder = strtok_r(copy, ":", &rest); folder && !found;
+         folder = strtok_r(NULL, ":", &rest)) {
+        char *candidate = tgd_format("%s/%s", folder, name);
+        if (can_run(candidate)) {
+            found = candidate;
+        } else {
+            free(candidate);
+        }
+    }
+    free(copy);
+    return found;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+tg_status tgd_make_folders(const char *path)
+{
+    char *copy = tgd_copy(path);
+    tg_status status = tg_success();
+    for (char *c = copy;; c++) {
+        if ((*c == '/' && c != copy) || *c == '\0') {
+            const char kept = *c;
+            *c = '\0';
+            if (mkdir(copy, 0777) != 0 && !is_folder(copy)) {
+                status = tg_fail(TG_BAD_INPUT, "'%.150s' cannot be made: %s; expected a folder",
+                                 copy, strerror(errno));
+            }
+            *c = kept;
+        }
+        if (*c == '\0' || status.code != TG_OK) {
+            break;
+        }
+    }
+    free(copy);
+    return status;
+}

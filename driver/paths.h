@@ -1,0 +1,22 @@
+/* paths.h: where things lie: this program, its data, other programs, and folders to be made. */
+#ifndef TGD_PATHS_H
+#define TGD_PATHS_H
+
+#include "primitives/layout.h"
+
+/* Calls: Local, all; texts are malloc'ed. */
+char *tgd_program_folder(void); /* the folder of the running program */
+
+/* The folder of campaigns/ and plots/: the source tree for a program beneath its build/, else
+ * ../share/tensorgauge beside the program's folder. */
+char *tgd_data_folder(void);
+
+/* A program's path: name itself when it holds a slash and can be run, else the first match in PATH;
+ * or NULL. */
+char *tgd_find_program(const char *name);
+
+/* Makes the folder and all above it that are missing. Errors: TG_BAD_INPUT names the path and why.
+ */
+tg_status tgd_make_folders(const char *path);
+
+#endif

@@ -1,0 +1,398 @@
+/* plan.c: campaign -> cells. The driver knows no operation: what one offers is read from tgbench's
+ * list, and whether its words are right is asked of tgbench. */
+#include "driver/plan.h"
+
+#include "bench/case.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a product is made of; lists of words that fit one operation. */
+typedef struct {
+    const tgd_campaign *campaign;
+    const tgd_bench *bench;
+    tgd_plan *plan;
+} maker;
+
+/* ---- words
+ * ------------------------------------------------------------------------------------------- */
+
+/* The operation's own word for a direction: adjoint and backward name the same thing, the reverse.
+ */
+static const char *own_direction(const json_t *operation, const char *word)
+{
+    const bool reverse = strcmp(word, "adjoint") == 0 || strcmp(word, "backward") == 0;
+    const char *const names[] = {word, reverse ? "adjoint" : word, reverse ? "backward" : word};
+    for (int i = 0; i < 3; i++) {
+        if (tgd_bench_offers(operation, "directions", names[i])) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/* The operation's own word of a list (directions, dtypes, algorithms), or NULL when it has none. */
+static const char *own_word(const json_t *operation, const char *list, const char *word)
+{
+    if (strcmp(list, "directions") == 0) {
+        return own_direction(operation, word);
+    }
+    return tgd_bench_offers(operation, list, word) ? word : NULL;
+}
+
+static bool known_anywhere(const maker *m, const char *list, const char *word)
+{
+    const json_t *operations = json_object_get(m->bench->info, "operations");
+    for (size_t i = 0; i < json_array_size(operations); i++) {
+        if (own_word(json_array_get(operations, i), list, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every word of a section's lists is known to some operation. */
+static tg_status check_words(const maker *m, const tgd_section *s)
+{
+    const struct {
+        const char *list, *key;
+        const tgd_words *words;
+    } lists[] = {{"directions", "direction", &s->directions},
+                 {"dtypes", "dtype", &s->dtypes},
+                 {"algorithms", "algorithm", &s->algorithms}};
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < lists[i].words->count; j++) {
+            if (!known_anywhere(m, lists[i].list, lists[i].words->word[j])) {
+                return tg_fail(TG_BAD_INPUT,
+                               "%.60s: section [cells %.60s]: %s '%.60s' is not known; "
+                               "`tgbench list` shows what each operation offers",
+                               tgd_campaign_file(m->campaign), s->name, lists[i].key,
+                               lists[i].words->word[j]);
+            }
+        }
+    }
+    return tg_success();
+}
+
+/* The words of a list that fit an operation. `all`: an empty list is everything that the operation
+ * offers. */
+static tgd_words fitting(const json_t *operation, const char *list, const tgd_words *words,
+                         bool all)
+{
+    tgd_words fit = {NULL, 0};
+    for (int i = 0; i < words->count; i++) {
+        const char *own = own_word(operation, list, words->word[i]);
+        if (own && !tgd_words_have(&fit, own)) {
+            tgd_words_add(&fit, own);
+        }
+    }
+    const json_t *offered = json_object_get(operation, list);
+    for (size_t i = 0; all && words->count == 0 && i < json_array_size(offered); i++) {
+        tgd_words_add(&fit, json_string_value(json_array_get(offered, i)));
+    }
+    return fit;
+}
+
+/* The values of a key that is written into the case: "" stands for "leave the case as it is". */
+static tgd_words values_of_key(const json_t *operation, const char *list, const tgd_words *words,
+                               const tgb_case *c, const char *key)
+{
+    const bool no_choice =
+        strcmp(key, "algorithm") == 0 && json_array_size(json_object_get(operation, list)) <= 1;
+    if (tgb_case_get(c, key) || words->count == 0 || no_choice) {
+        tgd_words as_it_is = {NULL, 0};
+        tgd_words_add(&as_it_is, "");
+        return as_it_is;
+    }
+    return fitting(operation, list, words, false);
+}
+
+/* Does N stand as an extent in some value of the case? */
+static bool has_size(const tgb_case *c)
+{
+    for (int i = 0; i < c->count; i++) {
+        for (const char *item = c->word[i].value; *item;) {
+            const size_t length = strcspn(item, "x:");
+            if (length == 1 && *item == 'N') {
+                return true;
+            }
+            item += length;
+            item += *item != '\0';
+        }
+    }
+    return false;
+}
+
+/* ---- the product
+ * ------------------------------------------------------------------------------------- */
+
+static void add_cell(maker *m, const tgd_section *s, const tgd_case_line *line, const char *text,
+                     int ranks, ptrdiff_t size_bytes, const char *direction)
+{
+    tgd_plan *plan = m->plan;
+    if ((plan->count & (plan->count - 1)) == 0) { /* 0, 1, 2, 4, ...: room for as many again */
+        plan->cell =
+            tgd_resize(plan->cell, plan->count > 0 ? 2 * plan->count : 1, sizeof *plan->cell);
+    }
+    plan->cell[plan->count] = (tgd_cell){.number = plan->count + 1,
+                                         .ranks = ranks,
+                                         .scaling = s->scaling,
+                                         .direction = tgd_copy(direction),
+                                         .size_bytes = size_bytes,
+                                         .text = tgd_copy(text),
+                                         .line = line->line};
+    plan->count++;
+}
+
+/* ranks x sizes x direction of one case whose other words are chosen. */
+static void add_product(maker *m, const tgd_section *s, const tgd_case_line *line,
+                        const tgb_case *c, const tgd_words *directions)
+{
+    char *text = tgb_case_print(c);
+    const bool sized = has_size(c);
+    for (int r = 0; text && r < s->nranks; r++) {
+        for (int i = 0; i < (sized && s->nsizes > 0 ? s->nsizes : 1); i++) {
+            const ptrdiff_t size_bytes = sized && s->nsizes > 0 ? s->sizes[i] : -1;
+            for (int d = 0; d < directions->count; d++) {
+                add_cell(m, s, line, text, (int)s->ranks[r], size_bytes, directions->word[d]);
+            }
+        }
+    }
+    free(text);
+}
+
+static tg_status set_key(tgb_case *c, const char *key, const char *value)
+{
+    return *value ? tgb_case_set(c, key, value) : tg_success();
+}
+
+static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *line)
+{
+    tgb_case c;
+    tg_status status = tgb_case_parse(line->text, &c);
+    if (status.code != TG_OK) {
+        return status;
+    }
+    const json_t *operation = tgd_bench_operation(m->bench, c.operation);
+    if (!operation) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "operation '%.60s' is not known; `tgbench list` shows all of them",
+                         c.operation);
+        tgb_case_free(&c);
+        return status;
+    }
+    tgd_words directions = fitting(operation, "directions", &s->directions, true);
+    tgd_words dtypes = values_of_key(operation, "dtypes", &s->dtypes, &c, "dtype");
+    tgd_words algorithms = values_of_key(operation, "algorithms", &s->algorithms, &c, "algorithm");
+    for (int i = 0; i < dtypes.count && status.code == TG_OK; i++) {
+        for (int j = 0; j < algorithms.count && status.code == TG_OK; j++) {
+            tgb_case chosen;
+            status = tgb_case_parse(line->text, &chosen);
+            if (status.code == TG_OK) {
+                status = set_key(&chosen, "dtype", dtypes.word[i]);
+            }
+            if (status.code == TG_OK) {
+                status = set_key(&chosen, "algorithm", algorithms.word[j]);
+            }
+            if (status.code == TG_OK) {
+                add_product(m, s, line, &chosen, &directions);
+            }
+            tgb_case_free(&chosen);
+        }
+    }
+    tgd_words_free(&directions);
+    tgd_words_free(&dtypes);
+    tgd_words_free(&algorithms);
+    tgb_case_free(&c);
+    return status;
+}
+
+static tg_status add_section(maker *m, const tgd_section *s)
+{
+    tg_status status = check_words(m, s);
+    for (int i = 0; i < s->ncases && status.code == TG_OK; i++) {
+        status = add_case(m, s, &s->cases[i]);
+        if (status.code != TG_OK) {
+            status = tg_fail(status.code, "%.60s line %d: %s", tgd_campaign_file(m->campaign),
+                             s->cases[i].line, status.text);
+        }
+    }
+    return status;
+}
+
+/* ---- one of each, checked by tgbench
+ * --------------------------------------------------------------------- */
+
+static void free_cell(tgd_cell *cell)
+{
+    free(cell->direction);
+    free(cell->text);
+}
+
+/* Keeps the first of the cells that agree in canonical case, direction and ranks. */
+static tg_status drop_repeated(tgd_plan *plan, const json_t *resolved)
+{
+    json_t *seen = json_object();
+    int kept = 0;
+    if (!seen || json_array_size(resolved) != (size_t)plan->count) {
+        json_decref(seen);
+        return tg_fail(TG_BAD_INPUT, "tgbench answered %zu cells; expected %d",
+                       json_array_size(resolved), plan->count);
+    }
+    for (int i = 0; i < plan->count; i++) {
+        const char *canonical =
+            json_string_value(json_object_get(json_array_get(resolved, (size_t)i), "case"));
+        char *key = tgd_format("%s %s %d", canonical ? canonical : "", plan->cell[i].direction,
+                               plan->cell[i].ranks);
+        if (json_object_get(seen, key)) {
+            free_cell(&plan->cell[i]);
+        } else {
+            json_object_set_new(seen, key, json_true());
+            plan->cell[kept++] = plan->cell[i];
+        }
+        free(key);
+    }
+    plan->count = kept;
+    json_decref(seen);
+    return tg_success();
+}
+
+static int by_ranks(const void *left, const void *right)
+{
+    const tgd_cell *a = left, *b = right;
+    return a->ranks != b->ranks ? (a->ranks > b->ranks) - (a->ranks < b->ranks)
+                                : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Sorted by ranks, once for every launch, numbered from 1. */
+static void repeat_launches(tgd_plan *plan, int launches)
+{
+    const int once = plan->count;
+    if (once > 0) {
+        qsort(plan->cell, (size_t)once, sizeof *plan->cell, by_ranks);
+    }
+    plan->cell = tgd_resize(plan->cell, once * launches, sizeof *plan->cell);
+    for (int i = 0; i < once * launches; i++) {
+        tgd_cell cell = plan->cell[i % (once > 0 ? once : 1)];
+        if (i >= once) {
+            cell.direction = tgd_copy(cell.direction);
+            cell.text = tgd_copy(cell.text);
+        }
+        cell.launch = i / once;
+        cell.number = i + 1;
+        plan->cell[i] = cell;
+    }
+    plan->count = once * launches;
+}
+
+tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan)
+{
+    *plan = (tgd_plan){NULL, 0};
+    maker m = {campaign, bench, plan};
+    tg_status status = tg_success();
+    for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++) {
+        status = add_section(&m, &campaign->sections[i]);
+    }
+    if (status.code == TG_OK && plan->count == 0) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "%.100s: no operation offers the words that were chosen; "
+                         "expected at least one cell",
+                         tgd_campaign_file(campaign));
+    }
+    char *output = NULL;
+    if (status.code == TG_OK) {
+        status = tgd_plan_dry_run(plan, campaign, bench, true, &output);
+    }
+    if (status.code == TG_OK) {
+        json_t *resolved = json_loads(output, 0, NULL);
+        status = drop_repeated(plan, resolved);
+        json_decref(resolved);
+    }
+    free(output);
+    if (status.code == TG_OK) {
+        repeat_launches(plan, (int)campaign->launches);
+    } else {
+        tgd_plan_free(plan);
+    }
+    return status;
+}
+
+void tgd_plan_free(tgd_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++) {
+        free_cell(&plan->cell[i]);
+    }
+    free(plan->cell);
+    *plan = (tgd_plan){NULL, 0};
+}
+
+/* ---- files
+ * ------------------------------------------------------------------------------------------- */
+
+static bool write_cells(const tgd_plan *plan, FILE *file)
+{
+    fputs("launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase\n", file);
+    for (int i = 0; i < plan->count; i++) {
+        const tgd_cell *c = &plan->cell[i];
+        char size[32] = "";
+        if (c->size_bytes >= 0) {
+            snprintf(size, sizeof size, "%td", c->size_bytes);
+        }
+        fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s\n", c->launch, c->number, c->ranks, c->scaling,
+                c->direction, size, c->text);
+    }
+    const bool good = ferror(file) == 0;
+    return fclose(file) == 0 && good;
+}
+
+tg_status tgd_plan_write(const tgd_plan *plan, const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file || !write_cells(plan, file)) {
+        return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
+                       strerror(errno));
+    }
+    return tg_success();
+}
+
+/* tgbench says "FILE line N: what was wrong" of the file of cells; the user knows the line of the campaign. */
+static tg_status in_campaign(tg_status status, const char *path, const tgd_plan *plan,
+                             const tgd_campaign *campaign)
+{
+    const char *place = strstr(status.text, " line ");
+    if (!place || strncmp(status.text, path, (size_t)(place - status.text)) != 0) {
+        return tg_fail(status.code, "%.60s: %s", tgd_campaign_file(campaign), status.text);
+    }
+    char *end;
+    const long cell = strtol(place + 6, &end, 10) - 2; /* the first line is the header */
+    const int line = cell >= 0 && cell < plan->count ? plan->cell[cell].line : 0;
+    end += strspn(end, ": ");
+    return tg_fail(status.code, "%.60s line %d: %s", tgd_campaign_file(campaign), line, end);
+}
+
+tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
+                           const tgd_bench *bench, bool json, char **output)
+{
+    const char *folder = getenv("TMPDIR");
+    char *path = tgd_format("%s/tensorgauge-XXXXXX", folder && *folder ? folder : "/tmp");
+    const int fd = mkstemp(path);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    tg_status status = tg_success();
+    if (!file || !write_cells(plan, file)) {
+        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
+                         strerror(errno));
+    } else {
+        status = tgd_bench_dry_run(bench, path, json, output);
+        if (status.code != TG_OK) {
+            status = in_campaign(status, path, plan, campaign);
+        }
+    }
+    if (fd >= 0) {
+        unlink(path);
+    }
+    free(path);
+    return status;
+}

@@ -1,0 +1,11 @@
+/* plot.h: the verb plot of tensorgauge: figures from the cells of a run. */
+#ifndef TGD_PLOT_H
+#define TGD_PLOT_H
+
+/* Calls: Local. argv[0] is the verb: `plot RUN... [--output DIR]`. For each run it reads
+ * RUN/cells.csv, chooses the figures that the cells can carry and writes NAME.csv, .gp, .txt, .pdf,
+ * .svg and .png into RUN/figures. Returns the exit status: 0, or 2 for wrong words or files (one
+ * line on standard error, and nothing written). */
+int tgd_plot(int argc, char **argv);
+
+#endif

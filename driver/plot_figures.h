@@ -1,0 +1,70 @@
+/* plot_figures.h: which figures the points of a run can carry, and what each draws.
+ *
+ * A kind of figure asks one question: which points it takes, what it draws of each, what stands
+ * along x, and by which parts it is split into files. The kinds are rows of one table in
+ * plot_figures.c. */
+#ifndef TGD_PLOT_FIGURES_H
+#define TGD_PLOT_FIGURES_H
+
+#include "driver/plot_points.h"
+
+enum { TGD_LOOKS = 6 }; /* colours (and marks) that can be told apart */
+
+/* What is drawn of a point; NAN: not known. */
+typedef struct {
+    double value, lo, hi; /* lo, hi: the error bar */
+    double bound_us;      /* lower bound */
+    double ideal_us;      /* weak scaling: the time of the base */
+    bool superlinear;     /* above the ideal by more than 5 % */
+} tgd_value;
+
+/* One place along x of a series. */
+typedef struct {
+    const tgd_point *point; /* NULL: a gap, other series were measured at this x */
+    double x;
+    tgd_value y;
+} tgd_mark;
+
+typedef struct {
+    char *label;
+    int look,
+        shape; /* colour and mark, 1 .. TGD_LOOKS; a raw call has the colour of its primitive */
+    bool raw;
+    const tgd_point *base; /* of scaling; NULL: none that is not oversubscribed */
+    tgd_mark *mark;        /* ascending x */
+    int count;
+} tgd_series;
+
+typedef struct {
+    const char *stem;    /* the name of the figure begins with it */
+    const char *script;  /* plots/SCRIPT.gp draws it */
+    const char *scaling; /* of the points it takes */
+    const char *column;  /* name of the value in the data file */
+    const char *what;    /* for the caption */
+    const char *y_label; /* "time" gets its unit when it is drawn */
+    bool along_size;     /* x is size_bytes, else ranks */
+    bool needs_base;     /* its values are relative to the base case */
+    bool needs_beside;   /* only when something stands beside the primitive: two series at least */
+    double y_ideal;      /* a constant line that must be in view; NAN: none */
+    unsigned split;      /* one file for each text of these parts (bits) */
+    bool (*takes)(const tgd_point *point);
+    tgd_value (*value)(const tgd_points *all, const tgd_point *point, const tgd_point *base);
+} tgd_kind;
+
+typedef struct {
+    const tgd_kind *kind;
+    char *name; /* letters, digits, '_' and '-' only */
+    tgd_series *series;
+    int count;
+} tgd_figure;
+
+typedef struct {
+    tgd_figure *at;
+    int count;
+} tgd_figures;
+
+/* Calls: Local. The figures point into the points, which must outlive them. */
+tgd_figures tgd_figures_make(const tgd_points *points);
+void tgd_figures_free(tgd_figures *figures);
+
+#endif

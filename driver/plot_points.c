@@ -1,0 +1,426 @@
+/* plot_points.c: the cells of a run as points that a figure can draw. */
+#include "driver/plot_points.h"
+
+#include "bench/stats.h"
+#include "driver/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- columns
+ * ------------------------------------------------------------------------------------------ */
+
+/* Every column that is read, by name; X(name). */
+#define TEXT_COLUMNS(X)                                                                            \
+    X(run_id)                                                                                      \
+    X(build)                                                                                       \
+    X(mpi)                                                                                         \
+    X(op)                                                                                          \
+    X(direction)                                                                                   \
+    X(case) X(algorithm) X(dtype) X(grid_x) X(grid_y) X(scaling) X(status)
+#define NUMBER_COLUMNS(X)                                                                          \
+    X(ranks)                                                                                       \
+    X(nodes)                                                                                       \
+    X(threads)                                                                                     \
+    X(oversubscribed)                                                                              \
+    X(size_bytes)                                                                                  \
+    X(held_x_bytes)                                                                                \
+    X(held_y_bytes)                                                                                \
+    X(flops) X(t_median_us) X(ci_lo_us) X(ci_hi_us) X(algbw_GBps) X(busbw_GBps) X(bound_us)
+
+enum {
+#define X(name) TEXT_##name,
+    TEXT_COLUMNS(X) TEXTS
+#undef X
+};
+enum {
+#define X(name) NUMBER_##name,
+    NUMBER_COLUMNS(X) NUMBERS
+#undef X
+};
+
+static const char *const text_name[TEXTS] = {
+#define X(name) #name,
+    TEXT_COLUMNS(X)
+#undef X
+};
+static const char *const number_name[NUMBERS] = {
+#define X(name) #name,
+    NUMBER_COLUMNS(X)
+#undef X
+};
+
+/* Numbers beyond these are no measurement; an axis could not show them. A picosecond, thirty years. */
+static const double SHORTEST_US = 1e-6, LONGEST_US = 1e15, MOST_RANKS = 1 << 30;
+
+/* A row of cells.csv with the columns above. */
+typedef struct {
+    const char *text[TEXTS];
+    double number[NUMBERS];
+    bool good; /* status ok, and a time */
+    int point; /* the point that it belongs to */
+} row;
+
+static tg_status read_rows(const tgd_table *table, row **rows)
+{
+    int text_at[TEXTS], number_at[NUMBERS];
+    tg_status status = tg_success();
+    for (int i = 0; i < TEXTS && status.code == TG_OK; i++) {
+        status = tgd_table_require(table, text_name[i], &text_at[i]);
+    }
+    for (int i = 0; i < NUMBERS && status.code == TG_OK; i++) {
+        status = tgd_table_require(table, number_name[i], &number_at[i]);
+    }
+    if (status.code != TG_OK) {
+        return status;
+    }
+    *rows = tgd_resize(NULL, table->rows, sizeof **rows);
+    for (int r = 0; r < table->rows; r++) {
+        row *now = &(*rows)[r];
+        for (int i = 0; i < TEXTS; i++) {
+            now->text[i] = tgd_table_text(table, r, text_at[i]);
+        }
+        for (int i = 0; i < NUMBERS; i++) {
+            status = tgd_table_number(table, r, number_at[i], &now->number[i]);
+            if (status.code != TG_OK) {
+                return status;
+            }
+        }
+        const double t_us = now->number[NUMBER_t_median_us], ranks = now->number[NUMBER_ranks];
+        now->good = strcmp(now->text[TEXT_status], "ok") == 0 && t_us > SHORTEST_US &&
+                    t_us < LONGEST_US && ranks >= 1 && ranks <= MOST_RANKS;
+    }
+    return status;
+}
+
+/* ---- from rows to points
+ * ------------------------------------------------------------------------------ */
+
+static bool same_cell(const row *a, const row *b)
+{
+    static const int key[] = {TEXT_direction, TEXT_scaling, TEXT_build, TEXT_case};
+    if (a->number[NUMBER_ranks] != b->number[NUMBER_ranks]) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
+        if (strcmp(a->text[key[i]], b->text[key[i]]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool backward(const char *direction)
+{
+    return strcmp(direction, "adjoint") == 0 || strcmp(direction, "backward") == 0;
+}
+
+/* A layer is an operation with a batch, or one that was run backward or in a whole step. */
+static bool is_layer(const row *rows, int count, const row *one)
+{
+    if (strstr(one->text[TEXT_case], " batch=")) {
+        return true;
+    }
+    for (int r = 0; r < count; r++) {
+        const char *direction = rows[r].text[TEXT_direction];
+        if ((strcmp(direction, "backward") == 0 || strcmp(direction, "step") == 0) &&
+            strcmp(rows[r].text[TEXT_op], one->text[TEXT_op]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The primitive that a raw call is set beside; other operations stand for themselves. */
+static const char *beside(const char *op)
+{
+    static const char *const pair[][2] = {{"raw:MPI_Bcast", "broadcast"},
+                                          {"raw:MPI_Reduce", "sum_reduce"},
+                                          {"raw:MPI_Allreduce", "all_sum_reduce"},
+                                          {"raw:MPI_Alltoallw", "repartition"}};
+    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++) {
+        if (strcmp(op, pair[i][0]) == 0) {
+            return pair[i][1];
+        }
+    }
+    return op;
+}
+
+/* The words of a case that stay the same along a sweep: not the layouts; for sweeps that change the
+ * size, not the extents either. The data type and the algorithm have columns of their own. */
+static char *fixed_words(const char *text, bool strong)
+{
+    static const char *const layout[] = {"shape",    "grid",       "from",     "to",
+                                         "ranks",    "from-ranks", "to-ranks", "from-parts",
+                                         "to-parts", "parts",      "dtype",    "algorithm"};
+    static const char *const extent[] = {"batch", "features", "channels"};
+    const size_t layouts = sizeof layout / sizeof *layout, extents = sizeof extent / sizeof *extent;
+    tgd_words all = {NULL, 0};
+    char *kept = tgd_copy("");
+    tgd_words_split(&all, text);
+    for (int w = 1; w < all.count; w++) { /* word 0 is the operation */
+        const size_t length = strcspn(all.word[w], "=");
+        bool keep = true;
+        for (size_t i = 0; i < layouts + (strong ? 0 : extents) && keep; i++) {
+            const char *key = i < layouts ? layout[i] : extent[i - layouts];
+            keep = strlen(key) != length || strncmp(all.word[w], key, length) != 0;
+        }
+        if (keep) {
+            char *longer = tgd_format("%s%s%s", kept, *kept ? " " : "", all.word[w]);
+            free(kept);
+            kept = longer;
+        }
+    }
+    tgd_words_free(&all);
+    return kept;
+}
+
+static double larger(double a, double b) /* NAN counts as nothing */
+{
+    return isnan(a) ? b : isnan(b) ? a : fmax(a, b);
+}
+
+static tgd_point first_look(const row *rows, int count, const row *one)
+{
+    const char *const *text = one->text;
+    const double *number = one->number;
+    tgd_point p = {.cell_case = text[TEXT_case],
+                   .scaling = text[TEXT_scaling],
+                   .direction = text[TEXT_direction],
+                   .op = text[TEXT_op],
+                   .ranks = number[NUMBER_ranks] >= 1 && number[NUMBER_ranks] <= MOST_RANKS
+                                ? (int)number[NUMBER_ranks]
+                                : 0,
+                   .oversubscribed = number[NUMBER_oversubscribed] > 0,
+                   .size_bytes = number[NUMBER_size_bytes]};
+    p.raw = strncmp(p.op, "raw:", 4) == 0;
+    p.layer = !p.raw && is_layer(rows, count, one);
+    p.adjoint = backward(p.direction);
+    p.work = p.layer && number[NUMBER_flops] > 0
+                 ? number[NUMBER_flops] / p.ranks
+                 : larger(number[NUMBER_held_x_bytes], number[NUMBER_held_y_bytes]);
+    p.part[TGD_PART_BESIDE] = tgd_copy(beside(p.op));
+    p.part[TGD_PART_OP] = tgd_copy(p.op);
+    p.part[TGD_PART_ALGORITHM] = tgd_copy(p.raw ? "" : text[TEXT_algorithm]);
+    p.part[TGD_PART_DIRECTION] = tgd_copy(p.direction);
+    p.part[TGD_PART_RANKS] = tgd_format("%d", p.ranks);
+    p.part[TGD_PART_DTYPE] = tgd_copy(text[TEXT_dtype]);
+    p.part[TGD_PART_BUILD] = tgd_copy(text[TEXT_build]);
+    p.part[TGD_PART_WORDS] =
+        p.raw ? tgd_copy("") : fixed_words(p.cell_case, strcmp(p.scaling, "strong") == 0);
+    p.part[TGD_PART_LAYOUT] = strcmp(p.scaling, "size") == 0
+                                  ? tgd_format("%s %s", text[TEXT_grid_x], text[TEXT_grid_y])
+                                  : tgd_copy("");
+    return p;
+}
+
+/* Puts the launches of a point together. */
+static void combine(tgd_point *p, const row *rows, int count, int point)
+{
+    double *medians = tgd_resize(NULL, count, sizeof *medians);
+    const row *one = NULL;
+    int n = 0, lo = 0, hi = 0;
+    for (int r = 0; r < count; r++) {
+        if (rows[r].point == point && rows[r].good) {
+            one = &rows[r];
+            medians[n++] = one->number[NUMBER_t_median_us];
+        }
+    }
+    p->launches = n;
+    p->time_us = p->lo_us = p->hi_us = p->bus_bytes = p->tensor_bytes = p->bound_us = NAN;
+    if (n > 0) {
+        tgb_sort(medians, n);
+        p->time_us = tgb_quantile(medians, n, 0.5);
+        p->lo_us = medians[0];
+        p->hi_us = medians[n - 1];
+        if (n == 1) {
+            p->lo_us = one->number[NUMBER_ci_lo_us];
+            p->hi_us = one->number[NUMBER_ci_hi_us];
+        } else if (tgb_median_ranks(n, &lo, &hi)) {
+            p->lo_us = medians[lo - 1];
+            p->hi_us = medians[hi - 1];
+        }
+        if (!(p->lo_us > SHORTEST_US && p->lo_us <= p->time_us && p->hi_us >= p->time_us &&
+              p->hi_us < LONGEST_US)) {
+            p->lo_us = p->hi_us = NAN;
+        }
+        p->bus_bytes = one->number[NUMBER_busbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;
+        p->tensor_bytes = one->number[NUMBER_algbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;
+        p->bound_us = one->number[NUMBER_bound_us];
+    }
+    free(medians);
+}
+
+/* ---- texts that need all points
+ * ----------------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The largest of the values that lie within the ratio of the same smallest one as this value: the
+ * text of a group of sizes that are the same but for rounding. */
+static double group_of(double value, const double *sorted, int n, double ratio)
+{
+    double first = n ? sorted[0] : value, last = first;
+    for (int i = 0; i < n; i++) {
+        if (sorted[i] > first * ratio) {
+            if (value < sorted[i]) {
+                break;
+            }
+            first = sorted[i];
+        }
+        last = sorted[i];
+    }
+    return last;
+}
+
+/* Fills the parts SIZE and WORK of all points of one scaling and kind. */
+static void group_sizes(tgd_points *points, const char *scaling, bool layer)
+{
+    double *size = tgd_resize(NULL, points->count, sizeof *size);
+    double *work = tgd_resize(NULL, points->count, sizeof *work);
+    int sizes = 0, works = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < points->count; i++) {
+            tgd_point *p = &points->at[i];
+            if (p->layer != layer || strcmp(p->scaling, scaling) != 0) {
+                continue;
+            }
+            if (pass == 1) {
+                const double s = group_of(p->size_bytes, size, sizes, 1.10);
+                const double w = group_of(p->work, work, works, 1.25);
+                p->part[TGD_PART_SIZE] = isnan(p->size_bytes) ? tgd_copy("") : tgd_bytes_text(s);
+                p->part[TGD_PART_WORK] = isnan(p->work) ? tgd_copy("")
+                                         : layer        ? tgd_flops_text(w)
+                                                        : tgd_bytes_text(w);
+                continue;
+            }
+            if (!isnan(p->size_bytes)) {
+                size[sizes++] = p->size_bytes;
+            }
+            if (!isnan(p->work)) {
+                work[works++] = p->work;
+            }
+        }
+        qsort(size, (size_t)sizes, sizeof *size, ascending);
+        qsort(work, (size_t)works, sizeof *work, ascending);
+    }
+    free(size);
+    free(work);
+}
+
+/* Two cells may differ in their grids only: the n-th such case of a rank count belongs to the n-th
+ * series. */
+static void number_layouts(tgd_points *points)
+{
+    for (int i = 0; i < points->count; i++) {
+        tgd_point *p = &points->at[i];
+        const bool strong = strcmp(p->scaling, "strong") == 0;
+        int before = 0;
+        if (strcmp(p->scaling, "size") == 0) {
+            continue; /* has its grids there already */
+        }
+        for (int j = 0; j < i; j++) {
+            const tgd_point *q = &points->at[j];
+            bool same = q->ranks == p->ranks && strcmp(q->scaling, p->scaling) == 0;
+            for (int part = 0; part < TGD_PART_LAYOUT && same; part++) {
+                same = part == (strong ? TGD_PART_WORK : TGD_PART_SIZE) ||
+                       strcmp(p->part[part], q->part[part]) == 0;
+            }
+            before += same;
+        }
+        if (before > 0) {
+            free(p->part[TGD_PART_LAYOUT]);
+            p->part[TGD_PART_LAYOUT] = tgd_format("layout %d", before + 1);
+        }
+    }
+}
+
+tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
+{
+    row *rows = NULL;
+    *points = (tgd_points){.nodes = NAN, .threads = NAN};
+    tg_status status = read_rows(table, &rows);
+    if (status.code != TG_OK) {
+        free(rows);
+        return status;
+    }
+    for (int r = 0; r < table->rows; r++) {
+        int same = 0;
+        while (same < r && !same_cell(&rows[same], &rows[r])) {
+            same++;
+        }
+        points->rejected += !rows[r].good;
+        if (same < r) {
+            rows[r].point = rows[same].point;
+            continue;
+        }
+        rows[r].point = points->count;
+        points->at = tgd_resize(points->at, points->count + 1, sizeof *points->at);
+        points->at[points->count++] = first_look(rows, table->rows, &rows[r]);
+    }
+    for (int i = 0; i < points->count; i++) {
+        combine(&points->at[i], rows, table->rows, i);
+    }
+    static const char *const scalings[] = {"strong", "weak", "size"};
+    for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
+        group_sizes(points, scalings[s], false);
+        group_sizes(points, scalings[s], true);
+    }
+    for (int i = 0; i < points->count; i++) { /* a scaling that no figure knows */
+        for (int part = 0; part < TGD_PARTS; part++) {
+            points->at[i].part[part] =
+                points->at[i].part[part] ? points->at[i].part[part] : tgd_copy("");
+        }
+    }
+    number_layouts(points);
+    points->run_id = tgd_copy(table->rows ? rows[0].text[TEXT_run_id] : "");
+    points->mpi = tgd_copy(table->rows ? rows[0].text[TEXT_mpi] : "");
+    points->nodes = table->rows ? rows[0].number[NUMBER_nodes] : NAN;
+    points->threads = table->rows ? rows[0].number[NUMBER_threads] : NAN;
+    free(rows);
+    return status;
+}
+
+void tgd_points_free(tgd_points *points)
+{
+    for (int i = 0; i < points->count; i++) {
+        for (int part = 0; part < TGD_PARTS; part++) {
+            free(points->at[i].part[part]);
+        }
+    }
+    free(points->at);
+    free(points->run_id);
+    free(points->mpi);
+    free(points->machine);
+    *points = (tgd_points){.nodes = NAN, .threads = NAN};
+}
+
+/* ---- sizes for people
+ * --------------------------------------------------------------------------------- */
+
+char *tgd_bytes_text(double bytes)
+{
+    static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    int i = 0;
+    while (bytes >= 1024 && i < 4) {
+        bytes /= 1024;
+        i++;
+    }
+    return tgd_format("%.4g %s", bytes, unit[i]);
+}
+
+char *tgd_flops_text(double flops)
+{
+    static const char *const unit[] = {"FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"};
+    int i = 0;
+    while (flops >= 1000 && i < 4) {
+        flops /= 1000;
+        i++;
+    }
+    return tgd_format("%.3g %s", flops, unit[i]);
+}

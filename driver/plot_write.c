@@ -1,0 +1,559 @@
+/* plot_write.c: the files of a figure. What a run's CSV says is data: it goes into the data file,
+ * and into a gnuplot script only as a label in single quotes, reduced to letters, digits and a few
+ * signs. */
+#include "driver/plot_write.h"
+
+#include "bench/record.h"
+#include "driver/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- safe texts
+ * --------------------------------------------------------------------------------------- */
+
+/* A malloc'ed copy in which every sign but letters, digits and " _.,:+-=*()/" has become '?'. */
+static char *safe(const char *text)
+{
+    char *copy = tgd_copy(text);
+    for (char *c = copy; *c; c++) {
+        const bool letter =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        *c = letter || strchr(" _.,:+-=*()/", *c) ? *c : '?';
+    }
+    return copy;
+}
+
+static void put_safe(FILE *file, const char *before, const char *text, const char *after)
+{
+    char *copy = safe(text);
+    fprintf(file, "%s%s%s", before, copy, after);
+    free(copy);
+}
+
+/* ---- the data file
+ * ------------------------------------------------------------------------------------ */
+
+static void put_number(FILE *file, double value)
+{
+    if (isfinite(value)) {
+        fprintf(file, ",%.12g", value);
+    } else {
+        fputc(',', file); /* empty: not measured */
+    }
+}
+
+static void put_field(FILE *file, const char *text)
+{
+    char *copy = safe(text);
+    fputc(',', file);
+    tgb_csv_field(file, copy);
+    free(copy);
+}
+
+static void put_data(FILE *file, const tgd_figure *figure, const tgd_points *points,
+                     const tgd_scripts *scripts)
+{
+    (void)points;
+    (void)scripts;
+    fprintf(file,
+            "series,label,op,direction,algorithm,dtype,ranks,size_bytes,rank_work,oversubscribed,"
+            "launches,%s,lo,hi,"
+            "bound_us,ideal_us,superlinear,case\n",
+            figure->kind->column);
+    for (int s = 0; s < figure->count; s++) {
+        const tgd_series *series = &figure->series[s];
+        for (int m = 0; m < series->count; m++) {
+            const tgd_mark *mark = &series->mark[m];
+            const tgd_point *p = mark->point;
+            fprintf(file, "%d", s + 1);
+            put_field(file, series->label);
+            put_field(file, p ? p->op : "");
+            put_field(file, p ? p->direction : "");
+            put_field(file, p ? p->part[TGD_PART_ALGORITHM] : "");
+            put_field(file, p ? p->part[TGD_PART_DTYPE] : "");
+            put_number(file, figure->kind->along_size ? (p ? (double)p->ranks : NAN) : mark->x);
+            put_number(file, p ? p->size_bytes : NAN);
+            put_number(file, p ? p->work : NAN);
+            fprintf(file, ",%d,%d", p && p->oversubscribed, p ? p->launches : 0);
+            put_number(file, mark->y.value);
+            put_number(file, mark->y.lo);
+            put_number(file, mark->y.hi);
+            put_number(file, mark->y.bound_us);
+            put_number(file, mark->y.ideal_us);
+            fprintf(file, ",%d", mark->y.superlinear);
+            put_field(file, p ? p->cell_case : "");
+            fputc('\n', file);
+        }
+    }
+}
+
+/* ---- axes
+ * --------------------------------------------------------------------------------------------- */
+
+/* What is in view. */
+typedef struct {
+    double x_min, x_max, y_min, y_max;
+    bool bounds, ideals, stars, hollow;
+    double y_unit; /* the values are divided by it */
+    const char *unit;
+} view;
+
+static void widen(double *min, double *max, double value)
+{
+    if (isfinite(value) && value > 0) {
+        *min = isnan(*min) ? value : fmin(*min, value);
+        *max = isnan(*max) ? value : fmax(*max, value);
+    }
+}
+
+/* Room beyond the outermost values: 6 % of the axis on each side, and at least a factor of `least`
+ * in all. */
+static void pad(double *min, double *max, double least)
+{
+    const double factor = fmax(sqrt(fmax(1, least / (*max / *min))), pow(*max / *min, 0.06));
+    *min /= factor;
+    *max *= factor;
+}
+
+static bool named(const tgd_kind *kind, const char *column)
+{
+    return strcmp(kind->column, column) == 0;
+}
+
+static view view_of(const tgd_figure *figure)
+{
+    view v = {NAN, NAN, NAN, NAN, false, false, false, false, 1, ""};
+    for (int s = 0; s < figure->count; s++) {
+        for (int m = 0; m < figure->series[s].count; m++) {
+            const tgd_mark *mark = &figure->series[s].mark[m];
+            widen(&v.x_min, &v.x_max, mark->x);
+            widen(&v.y_min, &v.y_max, mark->y.value);
+            widen(&v.y_min, &v.y_max, mark->y.lo);
+            widen(&v.y_min, &v.y_max, mark->y.hi);
+            if (strcmp(figure->kind->script, "weak") == 0) {
+                widen(&v.y_min, &v.y_max, mark->y.ideal_us);
+                v.ideals = v.ideals || isfinite(mark->y.ideal_us);
+            }
+            if (strcmp(figure->kind->script, "time_ranks") == 0) {
+                widen(&v.y_min, &v.y_max, mark->y.bound_us);
+                v.bounds = v.bounds || isfinite(mark->y.bound_us);
+            }
+            v.stars = v.stars || mark->y.superlinear;
+            v.hollow =
+                v.hollow || (mark->point && mark->point->oversubscribed && isfinite(mark->y.value));
+        }
+    }
+    widen(&v.y_min, &v.y_max, figure->kind->y_ideal);
+    if (named(figure->kind, "speedup")) { /* the ideal line stays in view */
+        widen(&v.y_min, &v.y_max, v.x_min);
+        widen(&v.y_min, &v.y_max, v.x_max);
+    }
+    if (named(figure->kind, "time_us")) {
+        const double middle = sqrt(v.y_min * v.y_max);
+        v.y_unit = middle >= 1e6 ? 1e6 : middle >= 1e3 ? 1e3 : 1;
+        v.unit = middle >= 1e6 ? "s" : middle >= 1e3 ? "ms" : "µs";
+        v.y_min /= v.y_unit;
+        v.y_max /= v.y_unit;
+    }
+    pad(&v.x_min, &v.x_max, figure->kind->along_size ? 4 : 1.3);
+    if (named(figure->kind, "efficiency")) { /* a linear axis from 0 */
+        v.y_max = fmax(1.15, 1.05 * v.y_max);
+        return v;
+    }
+    pad(&v.y_min, &v.y_max, named(figure->kind, "ratio") ? 2.5 : 6);
+    return v;
+}
+
+/* Ticks of a logarithmic axis: the steps of the first list that gives three ticks, within each
+ * power of base. */
+static void put_log_ticks(FILE *file, double min, double max, int base)
+{
+    static const double lists[][4][8] = {
+        {{1}, {1, 3}, {1, 2, 5}, {1, 1.5, 2, 3, 4, 5, 7}},
+        {{1}, {1, 1.5}, {1, 1.25, 1.5, 1.75}, {1, 1.125, 1.25, 1.375, 1.5, 1.75}}};
+    const double(*list)[8] = lists[base == 2];
+    const double low = floor(log(min) / log(base)), high = ceil(log(max) / log(base));
+    const int every = high - low > 16 ? 4 : high - low > 8 ? 2 : 1;
+    for (int choice = 0; choice < 4; choice++) {
+        char *text = NULL;
+        size_t size = 0;
+        int ticks = 0;
+        FILE *out = open_memstream(&text, &size);
+        if (!out) {
+            return;
+        }
+        for (double power = low; power <= high; power++) {
+            for (int i = 0; i < 8 && list[choice][i] > 0; i++) {
+                const double value = list[choice][i] * pow(base, power);
+                if (value >= min && value <= max && fmod(fabs(power), every) == 0) {
+                    const bool fraction = base == 2 && power < 0 && list[choice][i] <= 1;
+                    fprintf(out, "%s'%s%.6g' %.12g", ticks++ ? ", " : "", fraction ? "1/" : "",
+                            fraction ? 1 / value : value, value);
+                }
+            }
+        }
+        fclose(out);
+        const bool enough = ticks >= 3 || choice == 3;
+        if (enough) {
+            fprintf(file, "set ytics (%s)\n", text);
+        }
+        free(text);
+        if (enough) {
+            return;
+        }
+    }
+}
+
+/* Ticks at the measured rank counts; those without room for a number have none. Powers of two come
+ * first. */
+static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v)
+{
+    double tick[256];
+    bool numbered[256];
+    int ticks = 0;
+    for (int s = 0; s < figure->count; s++) {
+        for (int m = 0; m < figure->series[s].count; m++) {
+            const double x = figure->series[s].mark[m].x;
+            bool known = ticks == 256;
+            for (int t = 0; t < ticks && !known; t++) {
+                known = tick[t] == x;
+            }
+            if (!known) {
+                numbered[ticks] = false;
+                tick[ticks++] = x;
+            }
+        }
+    }
+    const double room = log2(v->x_max / v->x_min) / 18; /* the axis holds about 18 numbers */
+    for (int pass = 0; pass < 2; pass++) {
+        for (int t = 0; t < ticks; t++) {
+            bool free_place = !numbered[t] && (pass == 1 || log2(tick[t]) == floor(log2(tick[t])));
+            for (int u = 0; u < ticks && free_place; u++) {
+                const double digits = 1 + floor(log10(fmax(tick[t], tick[u])));
+                free_place =
+                    !numbered[u] || fabs(log2(tick[t] / tick[u])) >= room * (0.4 + 0.6 * digits);
+            }
+            numbered[t] = numbered[t] || free_place;
+        }
+    }
+    fputs("set xtics (", file);
+    for (int t = 0; t < ticks; t++) {
+        fprintf(file, t ? ", " : "");
+        fprintf(file, numbered[t] ? "'%.0f' %.0f" : "'' %.0f", tick[t], tick[t]);
+    }
+    fputs(")\n", file);
+}
+
+/* Ticks at powers of two of bytes, about seven. */
+static void put_size_ticks(FILE *file, const view *v)
+{
+    static const char *const unit[] = {"", " Ki", " Mi", " Gi", " Ti", " Pi"};
+    const int low = (int)fmax(0, ceil(log2(v->x_min))), high = (int)floor(log2(v->x_max));
+    const int every = (high - low) / 7 + 1;
+    int ticks = 0;
+    fputs("set xtics (", file);
+    for (int power = low; power <= high && power < 60; power++) {
+        if (power % every == 0 || high - low < 3) {
+            fprintf(file, "%s'%d%s' %.0f", ticks++ ? ", " : "", 1 << power % 10, unit[power / 10],
+                    exp2(power));
+        }
+    }
+    fputs(")\n", file);
+}
+
+/* ---- the gnuplot file
+ * --------------------------------------------------------------------------------- */
+
+static void put_array(FILE *file, const char *name, const tgd_figure *figure,
+                      int (*of)(const tgd_series *))
+{
+    fprintf(file, "array %s[%d] = [", name, figure->count);
+    for (int s = 0; s < figure->count; s++) {
+        fprintf(file, "%s%d", s ? ", " : "", of(&figure->series[s]));
+    }
+    fputs("]\n", file);
+}
+
+static int look_of(const tgd_series *series)
+{
+    return series->look;
+}
+static int shape_of(const tgd_series *series)
+{
+    return series->shape;
+}
+static int raw_of(const tgd_series *series)
+{
+    return series->raw;
+}
+
+/* Marks that would cover each other are moved along x, by this much in log2: raw calls beside their
+ * primitive, and all series of ratios near 1. */
+static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
+{
+    const tgd_series *any =
+        &figure->series[0]; /* its marks, gaps among them, are all places along x */
+    double step = 0.012 * log2(v->x_max / v->x_min);
+    for (int m = 1; m < any->count && !figure->kind->along_size; m++) {
+        step = fmin(step, 0.6 * log2(any->mark[m].x / any->mark[m - 1].x) / figure->count);
+    }
+    fprintf(file, "array shift[%d] = [", figure->count);
+    for (int s = 0; s < figure->count; s++) {
+        const double steps =
+            named(figure->kind, "ratio") ? s - 0.5 * (figure->count - 1) : figure->series[s].raw;
+        fprintf(file, "%s%.4g", s ? ", " : "", figure->kind->along_size ? 0 : steps * step);
+    }
+    fputs("]\n", file);
+}
+
+/* The names of the series, and the room above the plot that they and the other names take. */
+static void put_names(FILE *file, const tgd_figure *figure, const view *v)
+{
+    const bool line =
+        v->bounds || v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
+    const int names = figure->count + line + v->hollow;
+    size_t longest = strlen(v->hollow ? "oversubscribed" : "ideal");
+    int raws = 0;
+    fprintf(file, "array label[%d] = [", figure->count);
+    for (int s = 0; s < figure->count; s++) {
+        const tgd_series *series = &figure->series[s];
+        put_safe(file, s ? ", '" : "'", series->label, "'");
+        longest = strlen(series->label) > longest ? strlen(series->label) : longest;
+        raws += series->raw;
+    }
+    fputs("]\n", file);
+    const int room = (int)(74 / (1.5 * (double)longest + 9)); /* mm: column, letter, sample */
+    const int wanted = raws * 2 == figure->count ? 2 : names; /* primitives beside raw calls */
+    const int columns = room < 1 ? 1 : room < wanted ? room : wanted;
+    const int rows = (names + columns - 1) / columns;
+    fprintf(file, "key_columns = %d\nkey_rows = %d\nheight_cm = %.2f\n", columns, rows,
+            5.95 + 0.355 * rows);
+}
+
+static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *points,
+                   const tgd_scripts *scripts)
+{
+    (void)points;
+    const view v = view_of(figure);
+    fprintf(file, "# %s.gp: made by tensorgauge plot. To draw it again: gnuplot %s.gp\n",
+            figure->name, figure->name);
+    fprintf(file, "name = '%s'\nquantity = '%s'\nseries = %d\n", figure->name, figure->kind->column,
+            figure->count);
+    put_names(file, figure, &v);
+    put_array(file, "look", figure, look_of);
+    put_array(file, "shape", figure, shape_of);
+    put_array(file, "raw", figure, raw_of);
+    put_shifts(file, figure, &v);
+    fprintf(file, "bounds = %d\nideals = %d\nstars = %d\nhollow = %d\n", v.bounds, v.ideals,
+            v.stars, v.hollow);
+    fprintf(file, "x_min = %.6g\nx_max = %.6g\ny_min = %.6g\ny_max = %.6g\ny_unit = %g\n", v.x_min,
+            v.x_max, v.y_min, v.y_max, v.y_unit);
+    fprintf(file, "x_label = '%s'\ny_label = '%s%s%s%s'\n",
+            figure->kind->along_size ? "tensor size (bytes)" : "ranks", figure->kind->y_label,
+            *v.unit ? " (" : "", v.unit, *v.unit ? ")" : "");
+    if (figure->kind->along_size) {
+        put_size_ticks(file, &v);
+    } else {
+        put_rank_ticks(file, figure, &v);
+    }
+    if (!named(figure->kind, "efficiency")) {
+        put_log_ticks(file, v.y_min, v.y_max,
+                      named(figure->kind, "speedup") || named(figure->kind, "ratio") ? 2 : 10);
+    }
+    fprintf(file, "\n%s\n%s\n%s", scripts->style, scripts->script, scripts->write);
+}
+
+/* ---- the caption
+ * -------------------------------------------------------------------------------------- */
+
+static void put_range(FILE *file, const char *before, double min, double max, char *(*text)(double),
+                      const char *after)
+{
+    char *low = text(min), *high = text(max);
+    fprintf(file, "%s%s", before, low);
+    if (strcmp(low, high) != 0) {
+        fprintf(file, " to %s", high);
+    }
+    fputs(after, file);
+    free(low);
+    free(high);
+}
+
+static void put_series(FILE *file, const tgd_figure *figure, const tgd_series *series)
+{
+    const tgd_point *one = NULL;
+    double size_min = NAN, size_max = NAN, work_min = NAN, work_max = NAN;
+    for (int m = 0; m < series->count; m++) {
+        const tgd_point *p = series->mark[m].point;
+        if (p) {
+            one = p;
+            widen(&size_min, &size_max, p->size_bytes);
+            widen(&work_min, &work_max, p->work);
+        }
+    }
+    put_safe(file, "  ", series->label, ": ");
+    put_safe(file, "", one->op, "");
+    put_safe(file, " ", one->direction, "");
+    if (*one->part[TGD_PART_ALGORITHM]) {
+        put_safe(file, ", algorithm ", one->part[TGD_PART_ALGORITHM], "");
+    }
+    put_safe(file, ", ", one->part[TGD_PART_DTYPE], "");
+    if (isfinite(size_min)) {
+        put_range(file, ", tensor of ", size_min, size_max, tgd_bytes_text, "");
+    }
+    if (strcmp(figure->kind->scaling, "weak") == 0 && isfinite(work_min)) {
+        put_range(file, ", for each rank ", work_min, work_max,
+                  one->layer ? tgd_flops_text : tgd_bytes_text, one->layer ? "" : " held");
+    }
+    if (figure->kind->along_size) {
+        fprintf(file, ", %d rank%s", one->ranks, one->ranks == 1 ? "" : "s");
+    }
+    if (series->base && (figure->kind->needs_base || strcmp(figure->kind->script, "weak") == 0)) {
+        fprintf(file, "; base case: %d rank%s, %.4g us", series->base->ranks,
+                series->base->ranks == 1 ? "" : "s", series->base->time_us);
+        if (isfinite(series->base->lo_us)) {
+            fprintf(file, " (%.4g to %.4g us)", series->base->lo_us, series->base->hi_us);
+        }
+    }
+    put_safe(file, ".\n    Case at the last point: ", one->cell_case, "\n");
+}
+
+static void put_interval(FILE *file, const tgd_kind *kind, int launches)
+{
+    fputs("Value of a cell: the median over repetitions of the maximum over ranks", file);
+    fputs(launches > 1 ? "; then the median over launches.\n" : ".\n", file);
+    if (launches <= 1) {
+        fputs("Bars: 95 % exact binomial interval of the median, within one launch; none below 6 "
+              "repetitions.\n",
+              file);
+    } else if (launches < 6) {
+        fputs("Bars: smallest to largest launch (fewer than 6 launches give no interval).\n", file);
+    } else {
+        fputs("Bars: 95 % exact binomial interval of the median over launches.\n", file);
+    }
+    if (kind->needs_base || named(kind, "ratio")) {
+        fputs("Bars of a quotient run between the quotients of opposite ends of both intervals",
+              file);
+        fputs(kind->needs_base ? " (that of the base case too), so they cover at least 90 %.\n"
+                               : ", so they cover at least 90 %.\n",
+              file);
+    }
+}
+
+static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *points,
+                        const tgd_scripts *scripts)
+{
+    (void)scripts;
+    int least = 0, most = 0;
+    bool hollow = false, stars = false;
+    for (int s = 0; s < figure->count; s++) {
+        for (int m = 0; m < figure->series[s].count; m++) {
+            const tgd_mark *mark = &figure->series[s].mark[m];
+            if (mark->point && mark->point->launches > 0) {
+                least = least == 0 || mark->point->launches < least ? mark->point->launches : least;
+                most = mark->point->launches > most ? mark->point->launches : most;
+                hollow = hollow || mark->point->oversubscribed;
+                stars = stars || mark->y.superlinear;
+            }
+        }
+    }
+    fprintf(file, "%s.\n", figure->kind->what);
+    fputs("Series:\n", file);
+    for (int s = 0; s < figure->count; s++) {
+        put_series(file, figure, &figure->series[s]);
+    }
+    put_interval(file, figure->kind, least);
+    fprintf(file, least == most ? "Launches: %d.\n" : "Launches: %d to %d.\n", least, most);
+    if (hollow) {
+        fputs("Hollow marks: oversubscribed, more ranks than cores. They mean nothing as scaling, "
+              "and no line joins "
+              "them.\n",
+              file);
+    }
+    if (stars) {
+        fputs("Stars: more than 5 % above the ideal (superlinear).\n", file);
+    }
+    if (!figure->kind->along_size && figure->count > 1 &&
+        (named(figure->kind, "ratio") || strcmp(figure->kind->script, "time_ranks") == 0)) {
+        fputs(
+            "Marks that would cover each other stand side by side; the tick is their rank count.\n",
+            file);
+    }
+    if (points->rejected > 0) {
+        fprintf(file, "Not drawn: %d rows of the run whose status is not ok.\n", points->rejected);
+    }
+    fputs("Lines join neighbours that were measured; nothing was measured between them.\n", file);
+    if (points->machine) {
+        put_safe(file, "Machine: ", points->machine, ". ");
+    }
+    put_safe(file, "MPI: ", points->mpi, ".");
+    if (isfinite(points->nodes)) {
+        fprintf(file, " Nodes: %.0f.", points->nodes);
+    }
+    if (isfinite(points->threads)) {
+        fprintf(file, " BLAS threads of a rank: %.0f.", points->threads);
+    }
+    put_safe(file, " Run: ", points->run_id, ".\n");
+}
+
+/* ---- files
+ * -------------------------------------------------------------------------------------------- */
+
+static char *read_script(const char *folder, const char *name, tg_status *status)
+{
+    char *path = tgd_format("%s/%s.gp", folder, name), *text = tgd_read_file(path);
+    if (!text && status->code == TG_OK) {
+        *status = tg_fail(TG_BAD_INPUT,
+                          "%.150s cannot be read: %s; expected the gnuplot scripts of tensorgauge",
+                          path, strerror(errno));
+    }
+    free(path);
+    return text;
+}
+
+tg_status tgd_scripts_read(const char *folder, const char *script, tgd_scripts *scripts)
+{
+    tg_status status = tg_success();
+    scripts->style = read_script(folder, "style", &status);
+    scripts->script = read_script(folder, script, &status);
+    scripts->write = read_script(folder, "write", &status);
+    return status;
+}
+
+void tgd_scripts_free(tgd_scripts *scripts)
+{
+    free(scripts->style);
+    free(scripts->script);
+    free(scripts->write);
+}
+
+/* The files of a figure: how a name ends and what is put into it. */
+static const struct {
+    const char *ending;
+    void (*put)(FILE *file, const tgd_figure *figure, const tgd_points *points,
+                const tgd_scripts *scripts);
+} files[] = {{"csv", put_data}, {"gp", put_gp}, {"txt", put_caption}};
+
+tg_status tgd_figure_write(const tgd_figure *figure, const tgd_points *points,
+                           const tgd_scripts *scripts, const char *folder)
+{
+    tg_status status = tg_success();
+    for (size_t i = 0; i < sizeof files / sizeof *files && status.code == TG_OK; i++) {
+        char *path = tgd_format("%s/%s.%s", folder, figure->name, files[i].ending);
+        FILE *file = fopen(path, "w");
+        bool written = file != NULL;
+        if (file) {
+            files[i].put(file, figure, points, scripts);
+            written = !ferror(file);
+            written = fclose(file) == 0 && written;
+        }
+        if (!written) {
+            status = tg_fail(TG_BAD_INPUT, "'%.150s' cannot be written: %s", path, strerror(errno));
+        }
+        free(path);
+    }
+    return status;
+}

@@ -1,0 +1,229 @@
+/* table.c: reads a CSV file line by line with libcsv, so that every error can name its line. */
+#include "driver/table.h"
+
+#include <csv.h>
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the parser's call-backs fill. */
+typedef struct {
+    tgd_table *table;
+    char **field; /* of the record being read */
+    int count, room;
+    long line;       /* of the file, from 1 */
+    bool unfinished; /* the line being read has no line end */
+    tg_status status;
+} reader;
+
+static tg_status no_memory(const char *path)
+{
+    return tg_fail(TG_NO_MEMORY, "%s: no memory to read it", path);
+}
+
+static void on_field(void *text, size_t length, void *context)
+{
+    reader *r = context;
+    if (r->count == r->room) {
+        const int room = r->room > 0 ? 2 * r->room : 64;
+        char **grown = realloc(r->field, (size_t)room * sizeof *grown);
+        if (!grown) {
+            r->status = no_memory(r->table->path);
+            return;
+        }
+        r->field = grown;
+        r->room = room;
+    }
+    char *copy = strndup(text ? text : "", length);
+    if (!copy) {
+        r->status = no_memory(r->table->path);
+        return;
+    }
+    r->field[r->count++] = copy;
+}
+
+static void drop_fields(reader *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        free(r->field[i]);
+    }
+    r->count = 0;
+}
+
+static tg_status take_header(reader *r)
+{
+    tgd_table *t = r->table;
+    for (int i = 0; i < r->count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (strcmp(r->field[i], r->field[j]) == 0) {
+                return tg_fail(TG_BAD_INPUT, "%s line %ld: column '%.60s' stands there twice",
+                               t->path, r->line, r->field[i]);
+            }
+        }
+    }
+    t->name = malloc((size_t)r->count * sizeof *t->name);
+    if (!t->name) {
+        return no_memory(t->path);
+    }
+    memcpy(t->name, r->field, (size_t)r->count * sizeof *t->name);
+    t->columns = r->count;
+    r->count = 0;
+    return tg_success();
+}
+
+static tg_status take_row(reader *r)
+{
+    tgd_table *t = r->table;
+    if (r->count != t->columns) {
+        return r->unfinished
+                   ? tg_success()
+                   : tg_fail(TG_BAD_INPUT, "%s line %ld has %d fields; expected %d, as its header",
+                             t->path, r->line, r->count, t->columns);
+    }
+    const size_t rows = (size_t)t->rows, columns = (size_t)t->columns;
+    if ((rows & (rows - 1)) == 0) { /* 0, 1, 2, 4, ...: room for as many rows again */
+        const size_t room = rows > 0 ? 2 * rows : 1;
+        char **cell = realloc(t->cell, room * columns * sizeof *cell);
+        t->cell = cell ? cell : t->cell;
+        long *line = realloc(t->line, room * sizeof *line);
+        t->line = line ? line : t->line;
+        if (!cell || !line) {
+            return no_memory(t->path);
+        }
+    }
+    memcpy(t->cell + rows * columns, r->field, columns * sizeof *t->cell);
+    t->line[t->rows++] = r->line;
+    r->count = 0;
+    return tg_success();
+}
+
+static void on_record(int end, void *context)
+{
+    (void)end;
+    reader *r = context;
+    if (r->status.code == TG_OK) {
+        r->status = r->table->name ? take_row(r) : take_header(r);
+    }
+    drop_fields(r);
+}
+
+/* Blanks around a field belong to it. */
+static int never_blank(unsigned char c)
+{
+    (void)c;
+    return 0;
+}
+
+static void read_lines(reader *r, struct csv_parser *parser, FILE *file)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    while (r->status.code == TG_OK && (length = getline(&line, &size, file)) > 0) {
+        r->line++;
+        r->unfinished = line[length - 1] != '\n';
+        if (csv_parse(parser, line, (size_t)length, on_field, on_record, r) != (size_t)length &&
+            r->status.code == TG_OK) {
+            r->status = tg_fail(TG_BAD_INPUT, "%s line %ld: a quote stands where CSV has none",
+                                r->table->path, r->line);
+        }
+    }
+    free(line);
+    if (r->status.code == TG_OK && csv_fini(parser, on_field, on_record, r) != 0 &&
+        !r->unfinished) {
+        r->status = tg_fail(TG_BAD_INPUT, "%s line %ld: a quoted field does not end",
+                            r->table->path, r->line);
+    }
+}
+
+tg_status tgd_table_read(const char *path, tgd_table *t)
+{
+    memset(t, 0, sizeof *t);
+    t->path = strdup(path);
+    struct csv_parser parser;
+    if (!t->path || csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) != 0) {
+        free(t->path);
+        t->path = NULL;
+        return no_memory(path);
+    }
+    csv_set_space_func(&parser, never_blank);
+    reader r = {.table = t, .status = tg_success()};
+    FILE *file = fopen(path, "r");
+    if (file) {
+        read_lines(&r, &parser, file);
+        fclose(file);
+    } else {
+        r.status = tg_fail(TG_BAD_INPUT, "%s: %s; expected a CSV file", path, strerror(errno));
+    }
+    csv_free(&parser);
+    drop_fields(&r);
+    free(r.field);
+    if (r.status.code == TG_OK && !t->name) {
+        r.status = tg_fail(TG_BAD_INPUT, "%s is empty; expected a header line", path);
+    }
+    if (r.status.code != TG_OK) {
+        tgd_table_free(t);
+    }
+    return r.status;
+}
+
+void tgd_table_free(tgd_table *t)
+{
+    for (int i = 0; i < t->columns; i++) {
+        free(t->name[i]);
+    }
+    for (size_t i = 0; i < (size_t)t->rows * (size_t)t->columns; i++) {
+        free(t->cell[i]);
+    }
+    free(t->path);
+    free(t->name);
+    free(t->cell);
+    free(t->line);
+    memset(t, 0, sizeof *t);
+}
+
+int tgd_table_column(const tgd_table *t, const char *name)
+{
+    for (int i = 0; i < t->columns; i++) {
+        if (strcmp(t->name[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+tg_status tgd_table_require(const tgd_table *t, const char *name, int *column)
+{
+    *column = tgd_table_column(t, name);
+    return *column >= 0 ? tg_success()
+                        : tg_fail(TG_BAD_INPUT, "%s line 1: expected a column '%s'", t->path, name);
+}
+
+const char *tgd_table_text(const tgd_table *t, int row, int column)
+{
+    return column < 0 ? "" : t->cell[(size_t)row * (size_t)t->columns + (size_t)column];
+}
+
+tg_status tgd_table_number(const tgd_table *t, int row, int column, double *value)
+{
+    const char *text = tgd_table_text(t, row, column);
+    *value = (double)NAN;
+    if (*text == '\0') {
+        return tg_success();
+    }
+    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!plain) {
+        return no_memory(t->path);
+    }
+    char *end;
+    *value = strtod_l(text, &end, plain);
+    freelocale(plain);
+    return *end == '\0' ? tg_success()
+                        : tg_fail(TG_BAD_INPUT,
+                                  "%s line %ld, column %s: '%.60s' is not a number; expected one "
+                                  "with a decimal dot",
+                                  t->path, t->line[row], t->name[column], text);
+}

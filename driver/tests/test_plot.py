@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""test_plot.py TENSORGAUGE COLUMNS_DEF: figures of a made run agree with its cells; hostile and bad input are harmless."""
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM, COLUMNS_DEF = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+with open(COLUMNS_DEF, encoding="utf-8") as definition:
+    COLUMNS = re.findall(r"^TGB_COLUMN\((\w+)", definition.read(), re.M)
+RAW = {"broadcast": "raw:MPI_Bcast", "sum_reduce": "raw:MPI_Reduce", "all_sum_reduce": "raw:MPI_Allreduce",
+       "repartition": "raw:MPI_Alltoallw"}
+CORES = 2
+
+
+def cell(op, direction, ranks, scaling, size, time_us, words="", **more):
+    row = dict.fromkeys(COLUMNS, "")
+    row.update(schema=1, run_id="20261123T091500Z_host_made", launch=0, build="made", mpi="Made MPI 1.0", op=op,
+               direction=direction, case="%s shape=%d to=%dc%s dtype=f32 algorithm=mpi" % (op, size // 4, ranks, words),
+               algorithm="mpi", dtype="f32", ranks=ranks, world_size=ranks, nodes=1, threads=1,
+               oversubscribed=int(ranks > CORES), scaling=scaling, size_bytes=size, held_x_bytes=size // ranks,
+               held_y_bytes=size // ranks, t_median_us=repr(time_us), ci_lo_us=repr(0.97 * time_us),
+               ci_hi_us=repr(1.05 * time_us), algbw_GBps=repr(size / time_us / 1e3), status="ok", wrong=0,
+               grid_x="1", grid_y="%dc" % ranks)
+    if ranks > 1 and op != "affine":
+        row["busbw_GBps"] = repr(size / time_us / 1e3)
+    row.update(more)
+    return row
+
+
+def good_cells():
+    """All questions: strong and weak at 1 to 4 ranks, sizes on 2 ranks, adjoints, raw calls, a layer."""
+    rows = []
+    for number, op in enumerate(("broadcast", "sum_reduce", "all_sum_reduce", "repartition", "halo", "send_recv")):
+        for ranks in (1, 2, 3, 4):
+            for size in (8, 65536):
+                time_us = (1 + 0.3 * number) * (0.2 + 0.5 * ranks + size / 9e3)
+                rows.append(cell(op, "forward", ranks, "strong", size, time_us))
+                rows.append(cell(op, "adjoint", ranks, "strong", size, 1.2 * time_us))
+                if op in RAW:
+                    rows.append(cell(RAW[op], "forward", ranks, "strong", size, 0.9 * time_us))
+            rows.append(cell(op, "forward", ranks, "weak", 65536 * ranks, (9 + number) * (1 + 0.1 * ranks), " weak=1"))
+        for size in (8, 128, 2048, 32768, 524288):
+            time_us = (1 + 0.3 * number) * (0.5 + size / 8e3)
+            rows.append(cell(op, "forward", 2, "size", size, time_us, " sweep=1"))
+            if op in RAW:
+                rows.append(cell(RAW[op], "forward", 2, "size", size, 0.9 * time_us, " sweep=1"))
+    for direction, factor in (("forward", 1), ("backward", 2)):
+        for ranks in (1, 2, 3, 4):
+            rows.append(cell("affine", direction, ranks, "strong", 4194304, factor * 4000 / ranks ** 1.1, " batch=64",
+                             flops=factor * 134217728))
+            rows.append(cell("affine", direction, ranks, "weak", 4194304 * ranks, factor * (4000 + 50 * ranks),
+                             " batch=64 features=1024:%d" % (1024 * ranks), flops=factor * ranks * 134217728))
+    return rows
+
+
+def write_run(folder, rows, columns=None):
+    os.makedirs(folder)
+    with open(os.path.join(folder, "cells.csv"), "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns or COLUMNS, extrasaction="ignore", lineterminator="\r\n")
+        writer.writeheader()
+        for number, row in enumerate(rows):
+            writer.writerow(dict(row, cell=number))
+
+
+def plot(*words, **more):
+    return subprocess.run([PROGRAM, "plot", *words], capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+def check(*words):
+    return subprocess.run([sys.executable, os.path.join(HERE, "check_figures.py"), *words], capture_output=True,
+                          text=True, timeout=120, check=False)
+
+
+def tree(folder):
+    return sorted(os.path.join(path, name) for path, _, names in os.walk(folder) for name in names)
+
+
+class Plot(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="test_plot.")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.run_folder = os.path.join(self.folder, "run")
+        self.figures = os.path.join(self.run_folder, "figures")
+
+    def draw(self, rows):
+        write_run(self.run_folder, rows)
+        result = plot(self.run_folder)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return sorted(name[:-3] for name in os.listdir(self.figures) if name.endswith(".gp"))
+
+    def refused(self, *words, **more):
+        before = tree(self.folder)
+        result = plot(*words, **more)
+        self.assertEqual(result.returncode, 2, result)
+        self.assertEqual(result.stdout, "")
+        self.assertRegex(result.stderr, r"\Atensorgauge: [^\n]+\n\Z")
+        self.assertEqual(tree(self.folder), before, "something was written")
+        return result.stderr
+
+    def test_figures_agree_with_cells(self):
+        names = self.draw(good_cells())
+        stems = {"time_ranks_broadcast", "layer_time_affine", "layer_speedup_affine", "layer_efficiency_affine",
+                 "weak_broadcast", "weak_affine", "size_time_2ranks", "size_busbw_2ranks", "size_algbw_2ranks",
+                 "adjoint_8B", "adjoint_64KiB", "adjoint_affine"}
+        self.assertLessEqual(stems, set(names))
+        result = check(self.run_folder, "--least", "12")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        with open(os.path.join(self.figures, "layer_speedup_affine.txt"), encoding="utf-8") as file:
+            caption = file.read()
+        for words in ("base case: 1 rank, 4000 us", "median over repetitions of the maximum over ranks", "binomial",
+                      "Launches: 1.", "oversubscribed", "superlinear", "Made MPI 1.0"):
+            self.assertIn(words, caption)
+
+    def test_checker_sees_faults(self):
+        self.draw(good_cells())
+        path = os.path.join(self.run_folder, "cells.csv")
+        for change in ({"oversubscribed": 1}, {"t_median_us": "7.5"}, {"status": "wrong"}):
+            rows = good_cells()
+            rows[3].update(change)
+            shutil.rmtree(os.path.join(self.folder, "other"), ignore_errors=True)
+            write_run(os.path.join(self.folder, "other"), rows)
+            shutil.copy(os.path.join(self.folder, "other", "cells.csv"), path)
+            self.assertEqual(check(self.run_folder).returncode, 1, change)
+        write_run(os.path.join(self.folder, "right"), good_cells())
+        shutil.copy(os.path.join(self.folder, "right", "cells.csv"), path)
+        svg = os.path.join(self.figures, "size_time_2ranks.svg")
+        with open(svg, encoding="utf-8") as file:
+            text = file.read()
+        for before, after in (("#gpPt6' transform", "#gpPt5' transform"), (r"translate\(([\d.]+),[\d.]+\)( scale)",
+                                                                           r"translate(\1,77.00)\2")):
+            with open(svg, "w", encoding="utf-8") as file:
+                file.write(re.sub(before, after, text, count=1))
+            self.assertEqual(check(self.run_folder).returncode, 1, before)
+
+    def test_wrong_cells_are_not_drawn(self):
+        rows = good_cells()
+        for row in rows[::7]:
+            row["status"] = "wrong"
+        rows[1]["t_median_us"] = rows[1]["ci_lo_us"] = ""
+        names = self.draw(rows)
+        result = check(self.run_folder)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        with open(os.path.join(self.figures, names[0] + ".txt"), encoding="utf-8") as file:
+            self.assertIn("Not drawn: ", file.read())
+
+    def test_no_base_that_is_oversubscribed(self):
+        rows = [row for row in good_cells() if row["op"] == "affine"]
+        for row in rows:
+            row["oversubscribed"] = 1
+        names = self.draw(rows)
+        self.assertIn("layer_time_affine", names)
+        self.assertNotIn("layer_speedup_affine", names)
+
+    def test_launches_are_put_together(self):
+        rows = []
+        for launch in range(7):
+            rows += [dict(row, launch=launch, t_median_us=repr(float(row["t_median_us"]) * (1 + 0.01 * launch)))
+                     for row in good_cells() if row["op"] == "affine"]
+        self.draw(rows)
+        self.assertEqual(check(self.run_folder).returncode, 0)
+        with open(os.path.join(self.figures, "layer_time_affine.csv"), newline="", encoding="utf-8") as file:
+            first = next(csv.DictReader(file))
+        self.assertEqual(first["launches"], "7")
+        self.assertAlmostEqual(float(first["time_us"]), 4000 * 1.03)
+        self.assertAlmostEqual(float(first["lo"]), 4000)  # seven values: the 1st and the 7th
+        self.assertAlmostEqual(float(first["hi"]), 4000 * 1.06)
+        with open(os.path.join(self.figures, "layer_time_affine.txt"), encoding="utf-8") as file:
+            self.assertIn("over launches", file.read())
+
+    def test_redrawn_elsewhere_with_gnuplot_alone(self):
+        names = self.draw(good_cells())
+        copy = os.path.join(self.folder, "copy")
+        os.mkdir(copy)
+        for name in names:
+            for ending in (".gp", ".csv"):
+                shutil.copy(os.path.join(self.figures, name + ending), copy)
+        os.rename(self.run_folder, self.run_folder + ".away")
+        for name in names:
+            result = subprocess.run(["gnuplot", name + ".gp"], cwd=copy, capture_output=True, text=True, timeout=60,
+                                    check=False)
+            self.assertEqual((result.returncode, result.stderr), (0, ""), name)
+            with open(os.path.join(copy, name + ".svg"), "rb") as new, \
+                    open(os.path.join(self.run_folder + ".away", "figures", name + ".svg"), "rb") as old:
+                self.assertEqual(new.read(), old.read(), name)
+        result = subprocess.run(["gnuplot", "-e", "width_cm = 17.4; formats = 'pdf tex'", names[0] + ".gp"], cwd=copy,
+                                capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertTrue(os.path.exists(os.path.join(copy, names[0] + "_latex.tex")))
+
+    @unittest.skipUnless(shutil.which("pdffonts"), "pdffonts is not installed")
+    def test_fonts_are_embedded(self):
+        for name in self.draw(good_cells()):
+            fonts = subprocess.run(["pdffonts", os.path.join(self.figures, name + ".pdf")], capture_output=True,
+                                   text=True, check=True).stdout.splitlines()[2:]
+            self.assertTrue(fonts, name)
+            for font in fonts:
+                self.assertEqual(font.split()[-5], "yes", font)
+
+    def test_hostile_fields_are_data(self):
+        touched = os.path.join(self.folder, "touched")
+        evil = ("`touch %s`", "'; system('touch %s'); '", '"; system("touch %s"); "', "$(touch %s)", "| touch %s",
+                "< touch %s", "a\nsystem('touch %s')\n", "@evil %s", "../../../%s", "-e system('touch %s')", "\\'; ! touch %s")
+        rows = good_cells()
+        for index, row in enumerate(rows):
+            for column in ("dtype", "algorithm", "build", "mpi", "run_id", "grid_y", "case", "op"):
+                if index % 3 == 0:
+                    row[column] = evil[index % len(evil)] % touched
+        for ranks in (1, 2, 3):
+            for words in evil:
+                rows.append(cell(words % touched, "forward", ranks, "strong", 64, 3.0 * ranks))
+        before = sorted(os.listdir(self.folder))
+        names = self.draw(rows)
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted(before + ["run"]))
+        self.assertEqual(sorted(os.listdir(self.run_folder)), ["cells.csv", "figures"])
+        for name in names:
+            self.assertRegex(name, r"\A[a-z][A-Za-z0-9_-]*\Z")
+        self.assertEqual(len(os.listdir(self.figures)), 6 * len(names))
+        for name in names:
+            with open(os.path.join(self.figures, name + ".gp"), encoding="utf-8") as file:
+                labels = re.search(r"^array label.*$", file.read(), re.M).group()
+            self.assertRegex(labels, r"\Aarray label\[\d+\] = \['[A-Za-z0-9 _.,:+=*()/?-]+'(, '[A-Za-z0-9 _.,:+=*()/?-]+')*\]\Z")
+
+    def test_odd_numbers(self):
+        rows = good_cells()
+        for index, value in enumerate(("1e300", "-1", "0", "1e-300", "")):
+            for column in ("ranks", "size_bytes", "t_median_us", "ci_lo_us", "ci_hi_us", "flops"):
+                row = rows[(index * 41 + len(column) * 13) % len(rows)]
+                row[column] = value
+        write_run(self.run_folder, rows)
+        self.assertIn(plot(self.run_folder).returncode, (0, 2))
+
+    def test_bad_input(self):
+        write_run(os.path.join(self.folder, "lacking"), good_cells(), [c for c in COLUMNS if c != "oversubscribed"])
+        self.assertIn("oversubscribed", self.refused(os.path.join(self.folder, "lacking")))
+        write_run(os.path.join(self.folder, "empty"), [])
+        self.refused(os.path.join(self.folder, "empty"))
+        write_run(os.path.join(self.folder, "wrong"), [dict(row, status="wrong") for row in good_cells()])
+        self.assertIn("nothing to draw", self.refused(os.path.join(self.folder, "wrong")))
+        os.mkdir(os.path.join(self.folder, "bare"))
+        self.refused(os.path.join(self.folder, "bare"))
+        self.refused(os.path.join(self.folder, "absent"))
+        self.refused(os.path.join(self.folder, "wrong", "cells.csv"))
+        self.refused()
+        self.refused("--colour")
+        self.refused(self.folder, "--output")
+        write_run(self.run_folder, good_cells())
+        self.assertIn("gnuplot", self.refused(self.run_folder, env=dict(os.environ, PATH=self.folder)))
+        self.refused(self.run_folder, "--output", os.path.join(self.run_folder, "cells.csv", "beneath"))
+
+    def test_output_elsewhere(self):
+        write_run(self.run_folder, good_cells())
+        other = os.path.join(self.folder, "other")
+        self.assertEqual(plot(self.run_folder, "--output", other).returncode, 0)
+        self.assertFalse(os.path.exists(self.figures))
+        self.assertEqual(check(self.run_folder, "--figures", other, "--least", "12").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,0 +1,408 @@
+#!/usr/bin/env python3
+"""test_run.py TENSORGAUGE: the life of a run, with a stand-in for tgbench and the MPI launcher (fake_tgbench,
+fake_mpiexec): words, product, launches, budget, folders, exit statuses, signals."""
+import csv
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+
+CAMPAIGN = """; a comment
+[campaign]
+name     = some name
+launches = 1
+budget   = 20s
+seed     = 7
+
+[cells one]        ; a comment behind a section
+case      = broadcast shape=N from=1 to=Pc   ; and behind a value
+case      = raw:MPI_Bcast shape=N from=1 to=Pc
+ranks     = 2,1
+sizes     = 8B,1KiB
+direction = forward,adjoint
+[cells two]
+case      = affine batch=2 features=3:4 grid=1xP
+ranks     = 1,3
+direction = adjoint
+algorithm = mpi
+"""
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        # Blanks in every path are meant.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tensorgauge test "))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.builds = self.folder / "my build"
+        self.builds.mkdir()
+        (self.builds / "tgbench").symlink_to(HERE / "fake_tgbench")
+        self.campaign = self.folder / "my campaign.ini"
+        self.campaign.write_text(CAMPAIGN)
+        self.output = self.folder / "some results"
+        self.log = self.folder / "log"
+        keep = ("PATH", "HOME", "TMPDIR", "LSAN_OPTIONS", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+        self.environment = {name: os.environ[name] for name in keep if name in os.environ}
+        self.environment["FAKE_LOG"] = str(self.log)
+
+    def words(self, *words, campaign=None):
+        return [PROGRAM, "run", str(campaign or self.campaign), "--builds", str(self.builds), "--output", str(self.output),
+                *words]
+
+    def run_it(self, *words, campaign=None, **environment):
+        return subprocess.run(self.words(*words, campaign=campaign), env={**self.environment, **environment}, cwd=self.folder,
+                              capture_output=True, text=True, timeout=60)
+
+    def runs(self):
+        return sorted(self.output.iterdir()) if self.output.exists() else []
+
+    def logged(self):
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+    def rows(self, name):
+        with open(self.runs()[0] / name, newline="") as file:
+            return list(csv.DictReader(file, strict=True))
+
+
+class Good(Case):
+    def test_product(self):
+        done = self.run_it()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.runs()), 1)
+        keys = {(r["case"], r["direction"], int(r["ranks"])) for r in self.rows("cells.csv")}
+        want = set()
+        for ranks in (1, 2):
+            for n in (2, 256):
+                words = f"shape={n} from=1 to={ranks}c"
+                want |= {(f"broadcast {words}", d, ranks) for d in ("forward", "adjoint")}
+                want.add((f"raw:MPI_Bcast {words}", "forward", ranks))
+        want |= {("affine batch=2 features=3:4 grid=1xP algorithm=mpi", "backward", ranks) for ranks in (1, 3)}
+        self.assertEqual(keys, want)
+        self.assertEqual(len(self.rows("cells.csv")), 14)
+        self.assertEqual(sorted(int(r["cell"]) for r in self.rows("cells.csv")), list(range(1, 15)))
+        # One launch for each rank count, in order; each with all its cells.
+        self.assertEqual([(c["ranks"], c["cells"]) for c in self.logged()], [(1, 7), (2, 6), (3, 1)])
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0], f"run folder: {self.runs()[0]}")
+        self.assertRegex(lines[1], r"^14 of 14 cells measured in \d+ s, 0 wrong$")
+        self.assertTrue(any("broadcast of 8 B at 2 ranks: 20 us" in line for line in lines))
+        self.assertTrue(any("affine" not in line or "7 GFLOP/s" in line for line in lines))
+
+    def test_folder(self):
+        self.assertEqual(self.run_it().returncode, 0)
+        run = self.runs()[0]
+        self.assertRegex(run.name, r"^\d{8}T\d{6}Z_[A-Za-z0-9._-]+_some-name$")
+        for name in ("cells.csv", "summary.csv", "run.json", "campaign.ini", "log.txt", "plan.tsv"):
+            self.assertTrue((run / name).is_file(), name)
+        self.assertEqual((run / "campaign.ini").read_text(), CAMPAIGN)
+        self.assertIn("a line that is no cell", (run / "log.txt").read_text())
+        self.assertEqual({r["run_id"] for r in self.rows("cells.csv")}, {run.name})
+        self.assertEqual(list(run.glob("*.new")), [])
+
+    def test_record(self):
+        secret = {"OMP_PROC_BIND": "close", "MY_PASSWORD": "hidden1", "UCX_SECRET_KEY": "hidden2", "SLURM_JWT": "hidden3"}
+        self.assertEqual(self.run_it("--seed", "11", **secret).returncode, 0)
+        text = (self.runs()[0] / "run.json").read_text()
+        record = json.loads(text)
+        self.assertNotIn("hidden", text)
+        self.assertEqual(record["environment"], {"OMP_PROC_BIND": "close"})
+        self.assertEqual(record["campaign"]["text"], CAMPAIGN)
+        self.assertEqual(record["campaign"]["seed"], 11)
+        self.assertEqual(record["command"][:2], ["tensorgauge", "run"])
+        self.assertEqual(record["command"][-2:], ["--seed", "11"])
+        self.assertEqual((record["cells_planned"], record["cells_done"], record["cells_wrong"]), (14, 14, 0))
+        self.assertGreaterEqual(record["machine"]["cores"], 1)
+        self.assertEqual(record["tgbench"]["build"]["mpi"], "Fake, MPI")
+        self.assertEqual([launch["ranks"] for launch in record["launches"]], [1, 2, 3])
+        self.assertLessEqual(record["started"], record["ended"])
+
+    def test_budget(self):
+        self.assertEqual(self.run_it("--budget", "14s").returncode, 0)
+        times = [(int(re.fullmatch(r"(\d+)ms", c["budget"])[1]) / 1000, c["cells"]) for c in self.logged()]
+        # 7, 6 and 1 of 14 cells; the launches take next to no time here, so what they leave goes to the next ones.
+        self.assertLessEqual(times[0][0], 7.0)
+        self.assertGreater(times[0][0], 6.5)
+        self.assertLessEqual(times[1][0], 14 * 6 / 7)
+        self.assertLessEqual(times[2][0], 14)
+        self.assertGreaterEqual(min(budget / cells for budget, cells in times), 0.02)
+
+    def test_launches(self):
+        self.assertEqual(self.run_it("--launches", "3", "--ranks", "1,2").returncode, 0)
+        self.assertEqual([(c["launch"], c["ranks"]) for c in self.logged()], [(k, p) for k in range(3) for p in (1, 2)])
+        cells = self.rows("cells.csv")
+        self.assertEqual(len({r["cell"] for r in cells}), len(cells))
+        summary = self.rows("summary.csv")
+        self.assertEqual(len(summary) * 3, len(cells))
+        for row in summary:
+            medians = [float(r["t_median_us"]) for r in cells
+                       if all(r[key] == row[key] for key in ("case", "direction", "ranks"))]
+            self.assertEqual(float(row["median_us"]), statistics.median(medians))
+            self.assertEqual((float(row["min_us"]), float(row["max_us"])), (min(medians), max(medians)))
+            self.assertEqual((float(row["ci_lo_us"]), float(row["ci_hi_us"]), row["ci_kind"]),
+                             (min(medians), max(medians), "minmax"))
+            self.assertEqual((row["launches"], row["status"], row["within_cv"]), ("3", "ok", "0.25"))
+            between = statistics.stdev(medians) / statistics.mean(medians)
+            self.assertAlmostEqual(float(row["between_cv"]), between, places=12)
+
+    def test_intervals(self):
+        for launches, kind in ((1, "within"), (6, "between")):
+            self.assertEqual(self.run_it("--launches", str(launches), "--ranks", "1").returncode, 0)
+            row = self.rows("summary.csv")[0]
+            self.assertEqual(row["ci_kind"], kind)
+            want = (9.0, 11.0) if launches == 1 else (10.0, 15.0)  # 6 launches: the 1st and the 6th of 10 .. 15
+            self.assertEqual((float(row["ci_lo_us"]), float(row["ci_hi_us"])), want)
+            self.assertEqual(row["between_cv"] == "", launches == 1)
+            shutil.rmtree(self.output)
+
+    def test_options_override(self):
+        self.assertEqual(self.run_it("--sizes", "16B:64B:x2", "--ranks", "2", "--direction", "forward", "--dtype", "f32,f64",
+                                     "--algorithm", "reference,mpi", "--name", "x/y z", "--scaling", "strong").returncode, 0)
+        cases = [r["case"] for r in self.rows("cells.csv")]
+        # broadcast 3 sizes x 2 types x 2 algorithms; raw has one algorithm and one type; affine 2 x 2.
+        self.assertEqual(len(cases), 12 + 3 + 4)
+        self.assertIn("raw:MPI_Bcast shape=16 from=1 to=2c dtype=f32", cases)
+        self.assertIn("broadcast shape=4 from=1 to=2c dtype=f64 algorithm=reference", cases)
+        self.assertTrue(self.runs()[0].name.endswith("_x-y-z"))
+        self.assertIn("\tstrong\t", (self.runs()[0] / "plan.tsv").read_text())
+
+    def test_asked_twice_measured_once(self):
+        text = CAMPAIGN + "[cells three]\ncase = broadcast shape=N from=1 to=Pc\nranks = 2,2,3\nsizes = 8B,8B\n"
+        self.campaign.write_text(text)
+        self.assertEqual(self.run_it().returncode, 0)
+        keys = [(r["case"], r["direction"], r["ranks"]) for r in self.rows("cells.csv")]
+        self.assertEqual(len(keys), 14 + 2)
+        self.assertEqual(len(set(keys)), len(keys))
+
+    def test_words_in_the_case_win(self):
+        self.campaign.write_text("[cells a]\ncase = broadcast shape=8 from=1 to=Pc dtype=i32\nranks = 1\ndtype = f32,f64\n")
+        self.assertEqual(self.run_it().returncode, 0)
+        self.assertEqual({r["case"] for r in self.rows("cells.csv")}, {"broadcast shape=8 from=1 to=1c dtype=i32"})
+        self.assertTrue(self.runs()[0].name.endswith("_my-campaign"))  # no name: the file's
+
+    def test_long_line(self):
+        words = " ".join(f"key{i}=1" for i in range(30))
+        self.campaign.write_text(f"[cells a]\ncase = broadcast shape=8 {words}\nranks = 1\n")
+        self.assertEqual(self.run_it().returncode, 0)
+        self.assertIn("key29=1", self.rows("cells.csv")[0]["case"])
+
+    def test_dry_run(self):
+        done = self.run_it("--dry-run")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("14 cells, budget 20 s", done.stdout)
+        self.assertEqual(self.runs(), [])
+        self.assertEqual(self.logged(), [])
+
+    def test_environment(self):
+        self.assertEqual(self.run_it("--ranks", "1", FAKE_CORE="Prescott", OMP_NUM_THREADS="2").returncode, 0)
+        environment = self.logged()[0]["environment"]
+        self.assertEqual(environment["OPENBLAS_NUM_THREADS"], "1")
+        self.assertEqual(environment["OMP_NUM_THREADS"], "2")  # the user's stays
+
+    def test_blas_core(self):
+        flags = pathlib.Path("/proc/cpuinfo").read_text()
+        done = self.run_it("--ranks", "1", FAKE_CORE="Prescott")
+        core = self.logged()[0]["environment"].get("OPENBLAS_CORETYPE")
+        if "avx2" in flags and "fma" in flags:
+            self.assertIn(core, ("Haswell", "SkylakeX"))
+            said = [line for line in done.stderr.splitlines() if "OPENBLAS_CORETYPE" in line]
+            self.assertEqual(len(said), 1)
+            self.assertIn("Prescott", said[0])
+        self.log.unlink()
+        done = self.run_it("--ranks", "1", FAKE_CORE="Prescott", OPENBLAS_CORETYPE="Nehalem")
+        self.assertEqual(self.logged()[0]["environment"]["OPENBLAS_CORETYPE"], "Nehalem")
+        self.assertNotIn("OPENBLAS_CORETYPE", done.stderr)
+        self.log.unlink()
+        self.run_it("--ranks", "1", FAKE_CORE="SkylakeX")
+        self.assertNotIn("OPENBLAS_CORETYPE", self.logged()[0]["environment"])
+
+    def test_user_launcher(self):
+        launcher = self.folder / "launch"
+        launcher.symlink_to(HERE / "fake_mpiexec")
+        done = self.run_it("--launcher", "./launch --word other", "--ranks", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertEqual(record["launches"][0]["command"][:5], ["./launch", "--word", "other", "-n", "1"])
+
+    def test_two_runs_at_once(self):
+        both = [subprocess.Popen(self.words(), env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for _ in range(3)]
+        folders = set()
+        for one in both:
+            output, errors = one.communicate(timeout=60)
+            self.assertEqual(one.returncode, 0, errors)
+            folders.add(output.splitlines()[0])
+        self.assertEqual(len(folders), 3)
+        self.assertEqual(len(self.runs()), 3)
+        for run in self.runs():
+            self.assertEqual(len((run / "cells.csv").read_text().splitlines()), 15)
+
+
+class Bad(Case):
+    def expect_error(self, done, *parts):
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertTrue(lines[0].startswith("tensorgauge: "), lines[0])
+        for part in parts:
+            self.assertIn(part, lines[0])
+        self.assertEqual(self.runs(), [])
+        self.assertEqual(self.logged(), [])
+
+    def test_words(self):
+        def said(*words):
+            return subprocess.run([PROGRAM, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True)
+
+        self.expect_error(said(), "expected run, plot or list")
+        self.expect_error(said("walk"), "'walk'", "expected")
+        self.expect_error(said("run"), "expected the name of a campaign")
+        self.expect_error(said("run", "no-such-campaign"), "'no-such-campaign'", "expected")
+        self.expect_error(said("run", "./no such file.ini"), "no such file.ini", "expected")
+        self.expect_error(said("run", "."), "'.'")
+        self.expect_error(said("run", "a\nb"), "a?b")
+        self.expect_error(self.run_it("--builds", "/nowhere"), "'/nowhere'", "expected")
+        self.expect_error(self.run_it("another"), "'another'")
+        self.expect_error(self.run_it("--bogus", "1"), "'--bogus'")
+        self.expect_error(self.run_it("--ranks"), "'--ranks'")
+        self.expect_error(self.run_it("--ranks", "0"), "--ranks '0'", "expected")
+        self.expect_error(self.run_it("--ranks", "1,x"), "--ranks 'x'", "expected")
+        self.expect_error(self.run_it("--sizes", "12Q"), "--sizes '12Q'", "expected")
+        self.expect_error(self.run_it("--budget", "10"), "--budget '10'", "expected")
+        self.expect_error(self.run_it("--budget", "0s"), "--budget '0s'", "expected")
+        self.expect_error(self.run_it("--launches", "0"), "--launches '0'", "expected")
+        self.expect_error(self.run_it("--seed", "-1"), "--seed '-1'", "expected")
+        self.expect_error(self.run_it("--direction", "sideways"), "direction 'sideways'")
+        self.expect_error(self.run_it("--dtype", "f33"), "dtype 'f33'")
+        self.expect_error(self.run_it("--algorithm", "magic"), "algorithm 'magic'")
+        self.expect_error(self.run_it("--scaling", "mild"), "--scaling 'mild'", "expected")
+        self.expect_error(self.run_it("--launcher", "no-such-launcher -x"), "'no-such-launcher'", "expected")
+        self.expect_error(self.run_it("--launcher", " "), "launcher", "expected")
+
+    def test_output_beneath_a_file(self):
+        (self.folder / "file").write_text("")
+        self.expect_error(self.run_it("--output", str(self.folder / "file")), "file", "expected a folder")
+        self.expect_error(self.run_it("--output", str(self.folder / "file/results")), "file", "expected a folder")
+
+    def test_campaigns(self):
+        good = "[cells a]\ncase = broadcast shape=8 from=1 to=Pc\nranks = 1\n"
+        for text, *parts in (
+            ("", "expected at least one section"),
+            ("[campaign]\nname = a\n", "expected at least one section"),
+            ("name = a\n" + good, "line 1", "expected [campaign] or [cells NAME]"),
+            ("[campain]\nname = a\n" + good, "line 2", "[campain]"),
+            ("[cells]\nranks = 1\n", "line 2", "[cells]"),
+            ("[campaign]\nnam = a\n" + good, "line 2: nam ", "expected name"),
+            ("[campaign]\nbudget = soon\n" + good, "line 2: budget 'soon'", "expected"),
+            ("[campaign]\nseed = 1\nseed = 2\n" + good, "line 3: seed", "twice"),
+            (good + "launcher = srun\n", "line 4: launcher", "expected case"),
+            (good + "ranks = 2\n", "line 4: ranks", "twice"),
+            (good + "sizes = 12Q\n", "line 4: sizes '12Q'", "expected"),
+            (good + "sizes = 1KiB:16MiB\n", "line 4: sizes", "1KiB:16MiB"),
+            (good + "scaling = mild\n", "line 4: scaling 'mild'", "expected"),
+            (good + "nothing here\n", "line 4", "expected [section] or key = value"),
+            (good + "case = broadcast shape\n", "line 4: case", "'shape'"),
+            (good + "case = broadcast shape=1 shape=2\n", "line 4: case", "'shape'", "twice"),
+            (good + "direction = forward,sideways\n", "[cells a]", "direction 'sideways'"),
+            (good + "dtype = f33\n", "[cells a]", "dtype 'f33'"),
+            (good + "algorithm = mpi,magic\n", "[cells a]", "algorithm 'magic'"),
+            (good.replace("broadcast", "broadcst"), "line 2", "'broadcst'"),
+            (good.replace("shape=8", "shape=0x"), "line 2", "shape '0x'"),
+            (good.replace("shape=8", "shape=N"), "line 2", "N needs a size"),
+            (good + "[cells b]\nranks = 1\n", "line 5", "[cells b]", "no case"),
+            (good + "[cells b]\ncase = broadcast shape=8\n", "line 5", "[cells b]", "no ranks"),
+            (good + "[campaign]\nname = x\n" + good, "line 7", "second section"),
+            (good.replace("broadcast", "raw:MPI_Bcast") + "dtype = i32\n", "expected at least one cell"),
+        ):
+            with self.subTest(text=text):
+                self.campaign.write_text(text)
+                self.expect_error(self.run_it(), *parts)
+
+
+class Ends(Case):
+    def test_wrong(self):
+        done = self.run_it(FAKE_MODE="wrong")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("14 of 14 cells measured in", done.stdout)
+        self.assertIn(", 1 wrong", done.stdout)
+        wrong = [r for r in self.rows("summary.csv") if r["status"] == "wrong"]
+        self.assertEqual(len(wrong), 1)
+        self.assertEqual((wrong[0]["launches"], wrong[0]["median_us"]), ("0", ""))
+
+    def test_launch_that_dies(self):
+        done = self.run_it(FAKE_MODE="die")
+        self.assertEqual(done.returncode, 1)
+        lines = [line for line in done.stderr.splitlines() if line.startswith("tensorgauge: ")]
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertIn("with 2 ranks ended with status 137 after 1 of 6 cells", lines[0])
+        self.assertEqual([c["ranks"] for c in self.logged()], [1, 2, 3])  # the others are measured all the same
+        self.assertEqual(len(self.rows("cells.csv")), 9)
+        self.assertIn("9 of 14 cells", done.stdout)
+
+    def stop_by(self, number):
+        child = subprocess.Popen(self.words(), env={**self.environment, "FAKE_MODE": "slow"}, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not (self.runs() and (self.runs()[0] / "cells.csv").exists()
+                                                and (self.runs()[0] / "cells.csv").read_text().count("\n") > 1):
+            time.sleep(0.02)
+        child.send_signal(number)
+        output, errors = child.communicate(timeout=40)
+        self.assertEqual(child.returncode, 3, errors)
+        self.assertIn(f"stopped by signal {int(number)}", errors)
+        self.assertEqual(self.logged()[-1], {"signal": signal.SIGTERM})  # passed on, and waited for
+        self.assertEqual(len(self.logged()), 2)  # no other launch was started
+        self.assertEqual(len(self.rows("cells.csv")), 1)
+        self.assertEqual(len(self.rows("summary.csv")), 1)
+        self.assertEqual(json.loads((self.runs()[0] / "run.json").read_text())["stopped_by_signal"], number)
+        self.assertIn("1 of 14 cells", output)
+
+    def test_sigterm(self):
+        self.stop_by(signal.SIGTERM)
+
+    def test_sigint(self):
+        self.stop_by(signal.SIGINT)
+
+    def test_killed(self):
+        """When the driver itself is killed, its launch does not go on."""
+        child = subprocess.Popen(self.words(), env={**self.environment, "FAKE_MODE": "slow"}, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not self.logged():
+            time.sleep(0.02)
+        time.sleep(0.2)
+        child.kill()
+        child.wait()
+        while time.monotonic() < until and self.logged()[-1] != {"signal": signal.SIGTERM}:
+            time.sleep(0.02)
+        self.assertEqual(self.logged()[-1], {"signal": signal.SIGTERM})
+
+
+class List(Case):
+    def test_list(self):
+        done = subprocess.run([PROGRAM, "list"], env=self.environment, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("campaigns in ", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^  quick +\d+ sections, ")
+        self.assertIn("launchers", done.stdout)
+        done = subprocess.run([PROGRAM, "list", "all"], env=self.environment, capture_output=True, text=True)
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1))
+
+    def test_help(self):
+        for words in (["--help"], ["run", "--help"], ["list", "--help"], ["--version"]):
+            done = subprocess.run([PROGRAM, *words], env=self.environment, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("tensorgauge", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,6 @@
+# size_time.gp: time against the bytes of the tensor, on a fixed number of ranks.
+set logscale y
+set yrange [y_min : y_max]
+across = 'size_bytes'
+up = 'time_us'
+figure = "plot ".points.", ".names

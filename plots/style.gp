@@ -1,0 +1,64 @@
+# style.gp: the look of every figure. 84 mm wide (one column), 8 pt text, no line under 0.5 pt, the colour-blind
+# safe colours of gnuplot's podo; colour, mark and dash all differ, so that a grey print can be read.
+# Choose on the command line:  gnuplot -e "width_cm = 17.4" NAME.gp      (two columns)
+#                              gnuplot -e "formats = 'tex'" NAME.gp      (LaTeX, by cairolatex; also pdf svg png)
+if (!exists('width_cm')) width_cm = 8.4
+if (!exists('formats')) formats = 'pdf svg png'
+set encoding utf8
+set decimalsign '.'
+set datafile separator ','
+set datafile columnheaders # columns are read by their names
+data = name.'.csv'
+
+set border 3 linewidth 1
+set tics nomirror out scale 0.6, 0.3
+set grid xtics ytics linetype 1 linecolor rgb '#d8d8d8' linewidth 1
+set lmargin at screen 1.5 / width_cm
+set rmargin at screen 1 - 0.35 / width_cm
+set bmargin at screen 1.05 / height_cm
+set tmargin at screen 1 - (0.25 + 0.355 * key_rows) / height_cm
+set key at screen 0.5, screen 1 - 0.08 / height_cm center top horizontal maxcols key_columns \
+    Left reverse noenhanced samplen 2.5 spacing 1.0 width -1
+set xlabel x_label offset 0, 0.35
+set ylabel y_label offset 0.2, 0
+set logscale x 2
+set xrange [x_min : x_max]
+
+# Series s has a colour and dash (look) and a mark (shape), each 1 .. 6; a raw MPI call has the colour of its
+# primitive, fine dots and a smaller mark.
+hue(s) = word('#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #000000', look[s])
+mark(s) = int(word('7 5 9 13 11 15', shape[s])) # the filled mark; one less is its hollow twin
+dash(s) = raw[s] ? 3 : int(word('1 2 4 5 6 7', look[s]))
+set dashtype 2 (9, 3)
+set dashtype 3 (1, 2.5)
+set dashtype 4 (9, 3, 2, 3)
+set dashtype 5 (4, 2)
+set dashtype 6 (9, 2, 2, 2, 2, 2)
+set dashtype 7 (14, 3)
+do for [s = 1 : series] {
+    set style line s linecolor rgb hue(s) linewidth 2 dashtype dash(s) pointtype mark(s) \
+        pointsize (raw[s] ? 0.48 : 0.58)
+    set style line 50 + s linecolor rgb hue(s) linewidth 1.2 pointtype mark(s) - 1 pointsize (raw[s] ? 0.54 : 0.62)
+}
+set style line 100 linecolor rgb '#707070' linewidth 1.2 dashtype 7 # what theory says: ideal, bound, equal
+
+# A row that is not of series s, or not of kind o (1: oversubscribed), or was not measured breaks the line:
+# only neighbours that were both measured and not oversubscribed are joined.
+place(s) = column(across) * 2**shift[s] # shift: marks that would cover each other stand side by side
+only(s, o, value) = column('series') == s && column('oversubscribed') == o ? value : NaN
+low(s, o) = only(s, o, column('lo') < column('hi') ? column('lo') / y_unit : NaN)
+points = "for [s = 1 : series] data using (only(s, 0, place(s))):(column(up) / y_unit) with lines linestyle s notitle, \
+    for [s = 1 : series] for [o = 0 : 1] data using (place(s)):(low(s, o)):(0):((column('hi') - column('lo')) / y_unit) \
+        with vectors heads size screen 0.006 * 8.4 / width_cm, 90 linecolor rgb hue(s) linewidth 1.2 notitle, \
+    for [s = 1 : series] data using (only(s, 0, place(s))):(column(up) / y_unit) with points linestyle s notitle, \
+    for [s = 1 : series] data using (only(s, 1, place(s))):(column(up) / y_unit) with points linestyle 50 + s notitle"
+# The names: the series, what hollow means, then the raw calls (they are the last series). Underscores are
+# protected for LaTeX.
+plain(text) = strstrt(text, '_') ? text[1 : strstrt(text, '_') - 1].'\_'.plain(text[strstrt(text, '_') + 1 : *]) : text
+ours = sum [s = 1 : series] (raw[s] ? 0 : 1)
+names_of(from, to) = sprintf("for [s = %d : %d] keyentry with linespoints linestyle s ", from, to). \
+    "title (format eq 'tex' ? plain(label[s]) : label[s])"
+names = ours > 0 ? names_of(1, ours) : ''
+if (hollow) names = names.(ours > 0 ? ', ' : '')."keyentry with points pointtype 6 pointsize 0.62 linewidth 1.2 \
+    linecolor rgb '#707070' title 'oversubscribed'"
+if (ours < series) names = names.(ours > 0 || hollow ? ', ' : '').names_of(ours + 1, series)
