@@ -212,29 +212,41 @@ static tg_status read_parts(const char *word, tg_layout *layout)
     return *r.at ? bad_word("parts", word, expected) : tg_success();
 }
 
-/* The keys of a layout are grid, ranks, order, parts; of one side of two layouts from, from-ranks,
- * ... */
-static tg_status with_key_of(const char *side, tg_status status)
+/* Errors begin with grid, ranks, order or parts. As a user wrote them these keys are from, from-ranks, ...
+ * on one side of two layouts, and have a value. */
+static tg_status in_user_words(const tg_layout_words *words, tg_status status)
 {
-    static const char *const keys[] = {"ranks", "order", "parts"};
-    if (!side || status.code == TG_OK)
-        return status;
-    if (strncmp(status.text, "grid", 4) == 0)
-        return tg_fail(status.code, "%s%s", side, status.text + 4);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (strncmp(status.text, keys[i], strlen(keys[i])) == 0)
-            return tg_fail(status.code, "%s-%s", side, status.text);
+    const struct {
+        const char *name, *value;
+    } keys[] = {{"grid", words->grid},
+                {"ranks", words->ranks},
+                {"order", words->order},
+                {"parts", words->parts},
+                {"shape", words->shape}};
+    for (size_t i = 0; status.code == TG_BAD_INPUT && i < sizeof keys / sizeof *keys; i++) {
+        size_t length = strlen(keys[i].name);
+        if (strncmp(status.text, keys[i].name, length) != 0)
+            continue;
+        bool is_grid = i == 0, is_shape = i == 4;
+        const char *side = words->side && !is_shape ? words->side : "";
+        const char *dash = *side && !is_grid ? "-" : "", *rest = status.text + length;
+        const char *value = *rest == ':' ? keys[i].value : NULL; /* else the text has it */
+        return tg_fail(status.code, "%s%s%s%s%.60s%s", side, dash,
+                       *side && is_grid ? "" : keys[i].name, value ? "=" : "", value ? value : "",
+                       rest);
+    }
     return status;
 }
 
 tg_status tg_layout_parse(const tg_layout_words *words, int P, ptrdiff_t N, tg_layout *layout)
 {
     *layout = (tg_layout){.ndim = 0};
-    if (!words->shape || !words->grid)
-        return with_key_of(words->side,
-                           words->shape
-                               ? bad_word("grid", "", "the parts of each axis, as in 3x2")
-                               : bad_word("shape", "", "the extents of the tensor, as in 77x55"));
+    if (!words->shape)
+        return tg_fail(TG_BAD_INPUT,
+                       "shape is missing; expected the extents of the tensor, as in 77x55");
+    if (!words->grid)
+        return tg_fail(TG_BAD_INPUT, "%s is missing; expected the parts of each axis, as in 3x2",
+                       words->side ? words->side : "grid");
     tg_status status = read_shape(words->shape, N, layout);
     if (status.code == TG_OK)
         status = read_grid(words->grid, P, layout);
@@ -248,7 +260,7 @@ tg_status tg_layout_parse(const tg_layout_words *words, int P, ptrdiff_t N, tg_l
         status = tg_layout_check(layout, P);
     if (status.code != TG_OK)
         tg_layout_free(layout);
-    return with_key_of(words->side, status);
+    return in_user_words(words, status);
 }
 
 /* ---- printing ---- */
