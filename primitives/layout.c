@@ -300,20 +300,11 @@ static bool same_ranks(const tg_layout *a, const tg_layout *b)
     return true;
 }
 
-static bool same_axis(const tg_axis *a, const tg_axis *b)
+bool tg_axis_same_split(const tg_axis *a, const tg_axis *b)
 {
     if (a->extent != b->extent || a->parts != b->parts || a->copied != b->copied)
         return false;
-    const tg_window *v = &a->window, *w = &b->window;
-    if (v->kernel != w->kernel)
-        return false;
-    if (v->kernel > 0 &&
-        (v->stride != w->stride || v->padding != w->padding || v->dilation != w->dilation ||
-         v->ceil != w->ceil || v->periodic != w->periodic))
-        return false;
-    if (!a->cuts && !b->cuts)
-        return true;
-    for (int part = 0; part < a->parts; part++) {
+    for (int part = 0; (a->cuts || b->cuts) && part < a->parts; part++) {
         ptrdiff_t lo_a, hi_a, lo_b, hi_b;
         tg_axis_owned(a, part, &lo_a, &hi_a);
         tg_axis_owned(b, part, &lo_b, &hi_b);
@@ -323,12 +314,21 @@ static bool same_axis(const tg_axis *a, const tg_axis *b)
     return true;
 }
 
+static bool same_window(const tg_window *v, const tg_window *w)
+{
+    return v->kernel == w->kernel &&
+           (v->kernel == 0 ||
+            (v->stride == w->stride && v->padding == w->padding && v->dilation == w->dilation &&
+             v->ceil == w->ceil && v->periodic == w->periodic));
+}
+
 bool tg_layout_equal(const tg_layout *a, const tg_layout *b)
 {
     if (a->ndim != b->ndim)
         return false;
     for (int i = 0; i < a->ndim; i++)
-        if (!same_axis(&a->axis[i], &b->axis[i]) || a->order[i] != b->order[i])
+        if (!tg_axis_same_split(&a->axis[i], &b->axis[i]) || a->order[i] != b->order[i] ||
+            !same_window(&a->axis[i].window, &b->axis[i].window))
             return false;
     return same_ranks(a, b);
 }

@@ -79,6 +79,9 @@ void tg_window_inputs(const tg_window *window, ptrdiff_t y0, ptrdiff_t y1, ptrdi
 void tg_axis_owned(const tg_axis *axis, int part, ptrdiff_t *lo, ptrdiff_t *hi);
 void tg_axis_held(const tg_axis *axis, int part, ptrdiff_t *lo, ptrdiff_t *hi);
 
+/* Calls: Local. Do the parts of two axes own the same intervals, as splits or as copies? */
+bool tg_axis_same_split(const tg_axis *a, const tg_axis *b);
+
 /* ---- layouts ---- */
 
 /* Ranks first, first + step, ... (count of them); step may be negative or 0 when count is 1. */

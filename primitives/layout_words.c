@@ -128,21 +128,55 @@ static tg_status read_order(const char *word, tg_layout *layout)
 
 static bool append_run(tg_layout *layout, tg_run run)
 {
-    if (layout->nruns > 0) { /* 4,5,6 is 4-6 */
-        tg_run *last = &layout->runs[layout->nruns - 1];
-        bool last_ascends = last->count == 1 || last->step == 1;
-        if (run.count == 1 && last_ascends && run.first == last->first + last->count) {
-            last->step = 1;
-            last->count++;
-            return true;
-        }
-    }
     tg_run *runs = realloc(layout->runs, ((size_t)layout->nruns + 1) * sizeof *runs);
     if (!runs)
         return false;
     layout->runs = runs;
     layout->runs[layout->nruns++] = run;
     return true;
+}
+
+/* Ranks from the front of a list that make one run: as many as keep one step, if these are three,
+ * or two neighbours. */
+static tg_run first_run(const int *ranks, int count)
+{
+    tg_run run = {ranks[0], 1, 1};
+    if (count == 1)
+        return run;
+    int step = ranks[1] - ranks[0], length = 2;
+    while (length < count && ranks[length] - ranks[length - 1] == step)
+        length++;
+    bool neighbours = step == 1 || step == -1;
+    if (step != 0 && (length > 2 || neighbours))
+        run = (tg_run){ranks[0], length, step};
+    return run;
+}
+
+/* One list, one way to write it: 3,2,1,0 and 3-0:-1 become the same runs. A single long run is that
+ * already. */
+static tg_status make_canonical(tg_layout *layout)
+{
+    ptrdiff_t total = 0;
+    for (int i = 0; i < layout->nruns; i++)
+        total += layout->runs[i].count;
+    if (total != tg_layout_size(layout) || (layout->nruns == 1 && total != 2))
+        return tg_success(); /* a list of another length is an error that tg_layout_check names */
+    int *ranks = malloc((size_t)total * sizeof *ranks);
+    if (!ranks)
+        return tg_fail(TG_NO_MEMORY, "no memory for a list of %td ranks", total);
+    for (int place = 0, i = 0; i < layout->nruns; i++)
+        for (int k = 0; k < layout->runs[i].count; k++)
+            ranks[place++] = layout->runs[i].first + k * layout->runs[i].step;
+    tg_status status = tg_success();
+    layout->nruns = 0;
+    for (int at = 0; at < total && status.code == TG_OK;) {
+        tg_run run = first_run(ranks + at, (int)total - at);
+        if (!append_run(layout, run))
+            status = tg_fail(TG_NO_MEMORY, "no memory for a list of %td ranks", total);
+        at += run.count;
+    }
+    free(ranks);
+    return status;
 }
 
 static tg_status read_ranks(const char *word, tg_layout *layout)
@@ -178,7 +212,14 @@ static tg_status read_ranks(const char *word, tg_layout *layout)
         if (!append_run(layout, run))
             return tg_fail(TG_NO_MEMORY, "no memory for a rank list");
     } while (accept(&r, ','));
-    return *r.at ? bad_word("ranks", word, expected) : tg_success();
+    return *r.at ? bad_word("ranks", word, expected) : make_canonical(layout);
+}
+
+static bool is_balanced(const tg_axis *axis)
+{
+    tg_axis balanced = *axis;
+    balanced.cuts = NULL;
+    return !axis->copied && tg_axis_same_split(axis, &balanced);
 }
 
 static tg_status read_parts(const char *word, tg_layout *layout)
@@ -208,12 +249,16 @@ static tg_status read_parts(const char *word, tg_layout *layout)
         if (axis->cuts[axis->parts] != axis->extent || *r.at == '+')
             return tg_fail(TG_BAD_INPUT, "parts=%.80s: axis %d; expected %d sizes with sum %td",
                            word, a, axis->parts, axis->extent);
+        if (is_balanced(axis)) { /* one split, one way to write it */
+            free(axis->cuts);
+            axis->cuts = NULL;
+        }
     }
     return *r.at ? bad_word("parts", word, expected) : tg_success();
 }
 
-/* Errors begin with grid, ranks, order or parts. As a user wrote them these keys are from, from-ranks, ...
- * on one side of two layouts, and have a value. */
+/* Errors begin with grid, ranks, order or parts. As a user wrote them these keys are from,
+ * from-ranks, ... on one side of two layouts, and have a value. */
 static tg_status in_user_words(const tg_layout_words *words, tg_status status)
 {
     const struct {

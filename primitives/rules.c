@@ -26,20 +26,6 @@ tg_status tg_check_no_copies(const tg_layout *layout, const char *word)
     return tg_success();
 }
 
-static bool same_split(const tg_axis *a, const tg_axis *b)
-{
-    if (a->parts != b->parts)
-        return false;
-    for (int part = 0; (a->cuts || b->cuts) && part < a->parts; part++) {
-        ptrdiff_t lo_a, hi_a, lo_b, hi_b;
-        tg_axis_owned(a, part, &lo_a, &hi_a);
-        tg_axis_owned(b, part, &lo_b, &hi_b);
-        if (lo_a != lo_b || hi_a != hi_b)
-            return false;
-    }
-    return true;
-}
-
 tg_status tg_check_copies_of(const tg_layout *x, const tg_layout *y, const char *word_x,
                              const char *word_y)
 {
@@ -48,7 +34,7 @@ tg_status tg_check_copies_of(const tg_layout *x, const tg_layout *y, const char 
         status = tg_check_no_copies(x, word_x);
     for (int a = 0; status.code == TG_OK && a < x->ndim; a++) {
         const tg_axis *one = &x->axis[a], *many = &y->axis[a];
-        bool good = many->copied ? one->parts == 1 : same_split(one, many);
+        bool good = many->copied ? one->parts == 1 : tg_axis_same_split(one, many);
         if (good)
             continue;
         char grid_x[64], grid_y[64];
@@ -83,7 +69,7 @@ tg_status tg_check_gathered(const tg_layout *x, const tg_layout *y, const char *
     if (status.code == TG_OK)
         status = tg_check_no_copies(x, word_x);
     for (int a = 0; status.code == TG_OK && a < x->ndim; a++) {
-        if (y->axis[a].copied || same_split(&x->axis[a], &y->axis[a]))
+        if (y->axis[a].copied || tg_axis_same_split(&x->axis[a], &y->axis[a]))
             continue;
         char grid_x[64], grid_y[64];
         tg_layout_print_grid(x, grid_x, sizeof grid_x);

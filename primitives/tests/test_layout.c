@@ -338,6 +338,29 @@ static const bad_words bad[] = {
     {"7", "2", NULL, NULL, "", "parts"},
 };
 
+/* Two ways to write one layout give the same words: a case must not have two texts. */
+static void test_one_way_to_write(void **state)
+{
+    (void)state;
+    static const char *const lists[][3] = {
+        {"3,2,1,0", "3-0:-1", "3-0:-1"},     {"0,2,4,6", "0-6:2", "0-6:2"},
+        {"0-2:2,5,7", "0,2,5,7", "0,2,5,7"}, {"4,5,1,0", "4-5,1,0", "4-5,1-0:-1"},
+        {"0-1,2-3", "0,1,2,3", "0-3"},
+    };
+    char word[64];
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        for (int k = 0; k < 2; k++) {
+            tg_layout layout = parse("9", "4", lists[i][k], NULL, NULL, 12);
+            tg_layout_print_ranks(&layout, word, sizeof word);
+            assert_string_equal(word, lists[i][2]);
+            tg_layout_free(&layout);
+        }
+    tg_layout layout = parse("5x4", "2x3", NULL, NULL, "3+2x1+1+2", 12);
+    tg_layout_print_parts(&layout, word, sizeof word);
+    assert_string_equal(word, "*x1+1+2"); /* 3+2 is the balanced split of 5 */
+    tg_layout_free(&layout);
+}
+
 static void test_bad_words(void **state)
 {
     int wrong = 0;
@@ -807,12 +830,19 @@ static void test_halo_groups(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_boxes),          cmocka_unit_test(test_split),
-        cmocka_unit_test(test_window_outputs), cmocka_unit_test(test_good_words),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_bad_words),
-        cmocka_unit_test(test_bad_values),     cmocka_unit_test(test_partners),
-        cmocka_unit_test(test_partners_4096),  cmocka_unit_test(test_neighbours_4096),
-        cmocka_unit_test(test_halo_sweep),     cmocka_unit_test(test_halo_groups),
+        cmocka_unit_test(test_boxes),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_window_outputs),
+        cmocka_unit_test(test_good_words),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_bad_words),
+        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_partners),
+        cmocka_unit_test(test_partners_4096),
+        cmocka_unit_test(test_neighbours_4096),
+        cmocka_unit_test(test_one_way_to_write),
+        cmocka_unit_test(test_halo_sweep),
+        cmocka_unit_test(test_halo_groups),
     };
     if (argc != 2) {
         fprintf(stderr, "test_layout: one word expected, the path of halo.json\n");

@@ -1,0 +1,79 @@
+/* json.c: the operations and the cells of a dry run as JSON. */
+#include "bench/json.h"
+#include "bench/row.h"
+
+#include <jansson.h>
+
+static json_t *json_list(const char *const *names)
+{
+    json_t *list = json_array();
+    for (; *names; names++)
+        json_array_append_new(list, json_string(*names));
+    return list;
+}
+
+static json_t *json_operation(const tgb_operation *o)
+{
+    json_t *directions = json_array(), *keys = json_array();
+    for (int i = 0; i < o->ndirections; i++)
+        json_array_append_new(directions, json_string(o->directions[i].name));
+    for (const tgb_key *key = o->keys; key->name; key++)
+        json_array_append_new(keys,
+                              json_pack("{s:s, s:s?}", "key", key->name, "default", key->initial));
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s}", "name", o->name, "kind",
+                     o->kind, "directions", directions, "algorithms", json_list(o->algorithms),
+                     "dtypes", json_list(o->dtypes), "keys", keys, "formula", o->formula, "adjoint",
+                     o->adjoint, "source", o->source, "summary", o->summary);
+}
+
+static const char *mpi_family(void)
+{
+#if defined(OPEN_MPI)
+    return "openmpi";
+#elif defined(MPICH_VERSION)
+    return "mpich";
+#else
+    return "other";
+#endif
+}
+
+static json_t *json_build(void)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", TGB_BUILD, "compiler",
+                     TGB_COMPILER, "flags", TGB_FLAGS, "mpi", tgb_mpi_version(), "mpi_family",
+                     mpi_family(), "mpiexec", TGB_MPIEXEC, "blas_core", tgl_blas_core(), "blas",
+                     "OpenBLAS");
+}
+
+static bool print(json_t *value)
+{
+    bool good = value && json_dumpf(value, stdout, JSON_INDENT(1)) == 0 && puts("") >= 0;
+    json_decref(value);
+    return good;
+}
+
+bool tgb_print_operations(const tgb_operation *const *row, int count)
+{
+    json_t *operations = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(operations, json_operation(row[i]));
+    return print(json_pack("{s:s, s:o, s:o}", "version", TGB_VERSION, "build", json_build(),
+                           "operations", operations));
+}
+
+static json_t *json_cell(const tgb_cell *c)
+{
+    const tgb_setup *s = &c->setup;
+    return json_pack("{s:I, s:s, s:s, s:s, s:i, s:s, s:I, s:I}", "cell", (json_int_t)c->number,
+                     "op", s->operation->name, "case", s->text, "direction", c->direction->name,
+                     "ranks", s->ranks, "scaling", tgb_scaling_name(c->scaling), "size_bytes",
+                     (json_int_t)s->size_bytes, "held_bytes", (json_int_t)tgb_held_bytes(s));
+}
+
+bool tgb_print_cells(const tgb_cells *cells)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < cells->count; i++)
+        json_array_append_new(list, json_cell(&cells->cell[i]));
+    return print(list);
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""make_trace.py MPI_H OUTPUT
+
+Writes a C file that wraps every function of mpi.h: each call is noted, then passed on to its PMPI name. The notes
+go to $TRACE.RANK when MPI ends, one word a line; trace.h has the rest."""
+import re
+import sys
+
+PROTOTYPE = re.compile(r"^\s*(?:OMPI_DECLSPEC\s+)?int\s+(MPI_\w+)\s*\(([^;]*?)\)[^;()]*(?:\([^;]*\))?[^;()]*;", re.M)
+NOT_WRAPPED = {"MPI_Init", "MPI_Init_thread", "MPI_Finalize", "MPI_Pcontrol"}
+
+
+def argument_name(argument):
+    return re.findall(r"\w+", re.sub(r"\[[^\]]*\]", "", argument))[-1]
+
+
+def wrapper(name, arguments):
+    if arguments.strip() == "void":
+        names = []
+    else:
+        names = [argument_name(a) for a in arguments.split(",")]
+    return (f"int {name}({arguments})\n{{\n    note(\"{name}\");\n"
+            f"    return P{name}({', '.join(names)});\n}}\n")
+
+
+def main(header, output):
+    text = re.sub(r"/\*.*?\*/", "", open(header, encoding="utf-8").read(), flags=re.S)
+    macros = set(re.findall(r"#\s*define\s+(MPI_\w+)\(", text))  # functions that the standard removed
+    seen, parts = NOT_WRAPPED | macros, ['#include "bench/tests/trace.h"\n']
+    for name, arguments in PROTOTYPE.findall(text):
+        arguments = " ".join(arguments.split())
+        if name not in seen and "..." not in arguments:
+            seen.add(name)
+            parts.append(wrapper(name, arguments))
+    if len(parts) < 200:
+        sys.exit(f"make_trace.py: {len(parts)} functions in {header}; expected some hundreds")
+    with open(output, "w", encoding="utf-8") as file:
+        file.write("\n".join(parts))
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,62 @@
+"""test_cases.py TGBENCH MPIEXEC PLANTED: cases through `check`: the examples of the grammar, sizes around the rank
+count, every operation; and the same program with a broadcast that is wrong, which must be found."""
+import sys
+
+from launch import Bench
+
+# rank count, cases
+CASES = [
+    (12, ["broadcast shape=14x5 from=2x1 to=2x3c", "sum_reduce shape=14x5 from=2x3c to=2x1",
+          "all_sum_reduce shape=1024x1024 grid=2x3c",
+          "repartition shape=77x55 from=4x1 from-ranks=4-7 from-parts=20+19+19+19x* to=3x4",
+          "repartition shape=14x1 from=2x2 to=2x2c from-order=reshaped"]),
+    (4, ["broadcast shape=N from=1 to=Pc", "halo shape=1x8x512x512 grid=1x1x2x2 kernel=5x5 padding=2x2",
+         "send_recv shape=N from-ranks=0 to-ranks=1", "affine batch=64 features=1024:1024 grid=2x2",
+         "halo shape=9 grid=4 kernel=3 padding=1 periodic=yes in-place=yes",
+         "broadcast shape=12 from=1 to=Pc accumulate=yes dtype=i32"]),
+]
+
+EVERYWHERE = [
+    "broadcast shape=N from=1 to=Pc", "sum_reduce shape=N from=Pc to=1", "all_sum_reduce shape=N grid=Pc",
+    "repartition shape=Nx3 from=Px1 to=1xP",
+    "halo shape=30x8 grid=Px1 kernel=5x3 padding=2x1", "affine batch=3 features=13:5 grid=1xP",
+    "affine batch=3 features=13:5 grid=Px1 dtype=f64 bias=no", "raw:MPI_Bcast shape=N from=1 to=Pc",
+    "raw:MPI_Reduce shape=N from=Pc to=1", "raw:MPI_Allreduce shape=N grid=Pc",
+    "raw:MPI_Alltoallw shape=Nx3 from=Px1 to=1xP", "raw:memcpy shape=N",
+]
+
+
+def check(bench, ranks, words, expected=0):
+    status, output, ours = bench.run(ranks, "check", *words)
+    last = output.splitlines()[-1] if output else ""
+    checked = int(last.split()[0]) if last else 0
+    bench.check(status == expected and checked >= len(words), f"{ranks} ranks: {words}: {status} {ours}\n{output}")
+    return output
+
+
+def main():
+    program, mpiexec, planted = sys.argv[1:4]
+    bench = Bench(program, mpiexec)
+    for ranks, cases in CASES:
+        check(bench, ranks, cases)
+    for ranks in (1, 2, 3, 5, 8):
+        sizes = sorted({0, 4, 4 * (ranks - 1), 4 * ranks, 4 * (ranks + 1), 4 * 127})
+        check(bench, ranks, [*EVERYWHERE, "--sizes", ",".join(f"{n}B" for n in sizes)])
+    output = check(bench, 5, ["broadcast shape=77 from=1 to=Pc", "--ranks", "1,2,5"])
+    bench.check(all(f"P={p} " in output for p in (1, 2, 5)), "check --ranks")
+
+    bench.program = planted
+    words = ["raw:MPI_Bcast shape=100 from=1 to=Pc"]
+    check(bench, 3, words)
+    status, output, _ = bench.run(3, "check", *words, PLANT="flip")
+    bench.check(status == 1 and "WRONG" in output, f"a wrong broadcast: {status} {output}")
+    status, output, ours = bench.run(3, "time", *words, "--output", "flip", "--max-reps", "6", PLANT="flip")
+    row = bench.rows("flip")[0]
+    bench.check(status == 1 and row["status"] == "wrong" and int(row["wrong"]) > 0, f"time, wrong: {status} {row}")
+    status, output, ours = bench.run(3, "time", *words, "--output", "late", "--max-reps", "12", PLANT="late")
+    row = bench.rows("late")[0]
+    bench.check(status == 0 and row["slowest_rank"] == "2", f"time, late: {status} {row}")
+    bench.end()
+
+
+main()

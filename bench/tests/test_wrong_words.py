@@ -1,0 +1,155 @@
+"""test_wrong_words.py TGBENCH MPIEXEC: wrong words give exit status 2, one line that names them, and no file; a program that
+is alone under a launcher that promised more refuses to run; a dry run and a list need no launcher."""
+import json
+import sys
+
+from launch import Bench, cells_file
+
+GOOD = "broadcast shape=8 from=1 to=Pc"
+
+# words, and what the line must name
+WRONG = [
+    ([], "verb"),
+    (["frobnicate"], "frobnicate"),
+    (["list", "--yaml"], "--yaml"),
+    (["list", "all"], "all"),
+    (["check"], "case"),
+    (["check", GOOD, "--ranks", "9"], "9"),
+    (["time"], "case"),
+    (["time", ""], "empty"),
+    (["time", "shape=8"], "shape=8"),
+    (["time", GOOD, "--sizes"], "--sizes"),
+    (["time", GOOD, "--sizez", "8B"], "--sizez"),
+    (["time", "teleport shape=8"], "teleport"),
+    (["time", "broadcast shape=8 colour=red"], "colour"),
+    (["time", "broadcast from=1 to=1"], "shape"),
+    (["time", "broadcast shape=8 shape=8"], "twice"),
+    (["time", "broadcast shape"], "shape"),
+    (["time", "broadcast shape=0x from=1 to=1"], "0x"),
+    (["time", "broadcast shape=-8 from=1 to=1"], "-8"),
+    (["time", "broadcast shape=8 from=1 to=99c"], "99"),
+    (["time", "broadcast shape=8x8 from=1 to=1c"], "from=1"),
+    (["time", "broadcast shape=8 from=2c to=1"], "2c"),
+    (["time", "broadcast shape=8 from=1 to=1 from-ranks=7"], "from-ranks"),
+    (["time", "broadcast shape=8 from=1 to=1 from-ranks=x"], "from-ranks=x"),
+    (["time", "broadcast shape=8 from=1 to=1 to-order=7"], "to-order=7"),
+    (["time", "broadcast shape=8 from=1 to=1 from-parts=3"], "from-parts=3"),
+    (["time", GOOD + " algorithm=magic"], "magic"),
+    (["time", GOOD + " dtype=f99"], "f99"),
+    (["time", GOOD + " store-x=nchw9c"], "nchw9c"),
+    (["time", GOOD + " in-place=maybe"], "maybe"),
+    (["time", GOOD + " in-place=yes accumulate=yes"], "in-place"),
+    (["time", "halo shape=8 grid=1 kernel=0"], "kernel"),
+    (["time", "halo shape=8 grid=1 kernel=3x3"], "3x3"),
+    (["time", "halo shape=8 grid=1 kernel=3x"], "3x"),
+    (["time", "halo shape=8 grid=1 kernel=3 periodic=2"], "periodic"),
+    (["time", "halo shape=2 grid=1 kernel=9"], "window"),
+    (["time", "affine batch=2 features=8 grid=1x1"], "features=8"),
+    (["time", "affine batch=2 features=8:8 grid=1x1c"], "1x1c"),
+    (["time", "affine batch=2 features=8:8 grid=1x1 dtype=i32"], "i32"),
+    (["time", "affine batch=64 features=1024:N grid=1x1", "--sizes", "8B"], "size"),
+    (["time", "broadcast shape=N from=1 to=1"], "--sizes"),
+    (["time", GOOD, "--sizes", "12Q"], "12Q"),
+    (["time", GOOD, "--sizes", "1KiB:16MiB:x1"], "x1"),
+    (["time", GOOD, "--ranks", "0"], "--ranks"),
+    (["time", GOOD, "--ranks", "two"], "two"),
+    (["time", GOOD, "--ranks", "9"], "9"),
+    (["time", GOOD, "--direction", "sideways"], "sideways"),
+    (["time", "raw:memcpy shape=8", "--direction", "adjoint"], "adjoint"),
+    (["time", GOOD, "--dtype", "f32,f99"], "f99"),
+    (["time", GOOD, "--algorithm", "mpi,magic"], "magic"),
+    (["time", GOOD, "--scaling", "upwards"], "upwards"),
+    (["time", GOOD, "--budget", "soon"], "soon"),
+    (["time", GOOD, "--ci", "5"], "--ci"),
+    (["time", GOOD, "--min-reps", "0"], "--min-reps"),
+    (["time", GOOD, "--min-reps", "9", "--max-reps", "8"], "--min-reps"),
+    (["time", GOOD, "--seed", "x"], "--seed"),
+    (["time", GOOD, "--json"], "--json"),
+    (["time", GOOD, "--launch", "-1"], "--launch"),
+    (["time", GOOD, "--cells", "plan.tsv"], "--cells"),
+    (["time", "--cells", "no-such-file"], "no-such-file"),
+    (["time", "--cells", "no-header.tsv"], "no-header.tsv line 1"),
+    (["time", "--cells", "bad-line.tsv"], "bad-line.tsv line 3"),
+    (["time", "--cells", "other-ranks.tsv"], "other-ranks.tsv"),
+    (["time", GOOD, "--output", "file/below"], "file/below"),
+    (["time", GOOD, "--output", "file"], "file"),
+    (["time", GOOD, "--output", "no/such/parent"], "no/such/parent"),
+    (["time", GOOD, "--output", "other-columns"], "cells.csv"),
+]
+
+ALONE = [
+    {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "0"},
+    {"PMI_SIZE": "4", "PMI_RANK": "0"},
+    {"SLURM_NTASKS": "4", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0"},
+]
+
+
+def prepare(bench):
+    (bench.folder / "file").write_text("a regular file\n", encoding="ascii")
+    (bench.folder / "no-header.tsv").write_text("0\t1\t1\tsize\tforward\t8\tbroadcast shape=8\n", encoding="ascii")
+    good = (0, 1, 1, "size", "forward", "", "broadcast shape=8 from=1 to=Pc")
+    cells_file(bench.folder / "bad-line.tsv", [good, (0, 2, 1, "size", "forward", "", "broadcast shape=0x")])
+    cells_file(bench.folder / "other-ranks.tsv", [(0, 1, 77, "size", "forward", "", "broadcast shape=8")])
+    (bench.folder / "other-columns").mkdir()
+    (bench.folder / "other-columns" / "cells.csv").write_text("colour,taste\n", encoding="ascii")
+
+
+def files_of(bench):
+    return {str(path): path.read_text() if path.is_file() else None for path in bench.folder.rglob("*")}
+
+
+def check_wrong(bench, ranks, words, name):
+    before = files_of(bench)
+    status, output, ours = bench.run(ranks, *words)
+    what = f"{ranks} ranks: {words}: status {status}, {ours}, {output!r}"
+    bench.check(status == 2, what)
+    bench.check(len(ours) == 1 and ours[0].startswith("tgbench: ") and name in ours[0], what)
+    bench.check(output == "", what)
+    bench.check(files_of(bench) == before, f"{words} wrote a file")
+
+
+def check_alone(bench):
+    for environment in ALONE:
+        status, output, ours = bench.run(0, "time", GOOD, "--output", "alone", **environment)
+        bench.check(status == 2 and len(ours) == 1 and "promised 4" in ours[0] and not output,
+                    f"alone, {environment}: {status} {ours}")
+        bench.check(not (bench.folder / "alone").exists(), "alone: wrote a folder")
+    other = {"OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_RANK": "3"}
+    status, output, ours = bench.run(0, "time", GOOD, **other)
+    bench.check(status == 2 and not ours and not output, f"alone, not the first: {status} {ours}")
+    status, output, ours = bench.run(0, "check", GOOD, SLURM_NTASKS="4")
+    bench.check(status == 0 and not ours, f"a batch script is no step: {status} {ours}")
+
+
+def check_plain(bench):
+    status, output, ours = bench.run(0, "list", "--json")
+    rows = json.loads(output)["operations"]
+    bench.check(status == 0 and not ours and len(rows) > 6, "list --json")
+    for row in rows:
+        keys = {"name", "kind", "directions", "algorithms", "dtypes", "keys", "formula", "adjoint", "source", "summary"}
+        bench.check(set(row) == keys and row["directions"] and row["algorithms"] and row["dtypes"], f"list: {row}")
+    status, output, ours = bench.run(0, "time", "broadcast shape=N from=1 to=Pc", "--sizes", "8B,1KiB", "--ranks",
+                                     "1,4096", "--dry-run", "--json", "--output", "dry")
+    cells = json.loads(output)
+    bench.check(status == 0 and not ours and len(cells) == 8, f"dry run: {status} {output}")
+    bench.check({c["ranks"] for c in cells} == {1, 4096} and {c["size_bytes"] for c in cells} == {8, 1024}, "dry run")
+    bench.check(not (bench.folder / "dry").exists(), "a dry run wrote a folder")
+    for words in (["--help"], ["--version"], ["time", "--help"], ["check", "--help"], ["list", "--markdown"]):
+        status, output, ours = bench.run(0, *words)
+        bench.check(status == 0 and output and not ours, f"{words}: {status}")
+
+
+def main():
+    bench = Bench(*sys.argv[1:3])
+    prepare(bench)
+    for words, name in WRONG:
+        check_wrong(bench, 0, words, name)
+    for words, name in WRONG[::9]:
+        check_wrong(bench, 3, words, name)
+    check_wrong(bench, 3, ["time", GOOD, "--output", "file/below"], "file/below")
+    check_alone(bench)
+    check_plain(bench)
+    bench.end()
+
+
+main()
