@@ -9,7 +9,10 @@ CASES = [
     (12, ["broadcast shape=14x5 from=2x1 to=2x3c", "sum_reduce shape=14x5 from=2x3c to=2x1",
           "all_sum_reduce shape=1024x1024 grid=2x3c",
           "repartition shape=77x55 from=4x1 from-ranks=4-7 from-parts=20+19+19+19x* to=3x4",
-          "repartition shape=14x1 from=2x2 to=2x2c from-order=reshaped"]),
+          "repartition shape=14x1 from=2x2 to=2x2c from-order=reshaped",
+          "scatter shape=77x55 from=1x1 from-ranks=4 to=3x4", "gather shape=77x55 from=3x4 to=1x1 to-ranks=11"]),
+    (5, ["all_gather shape=77 from=5 to=5c", "reduce_scatter shape=77 from=5c to=5",
+         "all_gather shape=7x9 from=2x2 to=2x2c in-place=yes", "repartition shape=7x9 in-place=yes"]),
     (4, ["broadcast shape=N from=1 to=Pc", "halo shape=1x8x512x512 grid=1x1x2x2 kernel=5x5 padding=2x2",
          "send_recv shape=N from-ranks=0 to-ranks=1", "affine batch=64 features=1024:1024 grid=2x2",
          "halo shape=9 grid=4 kernel=3 padding=1 periodic=yes in-place=yes",
@@ -18,7 +21,8 @@ CASES = [
 
 EVERYWHERE = [
     "broadcast shape=N from=1 to=Pc", "sum_reduce shape=N from=Pc to=1", "all_sum_reduce shape=N grid=Pc",
-    "repartition shape=Nx3 from=Px1 to=1xP",
+    "repartition shape=Nx3 from=Px1 to=1xP", "scatter shape=N from=1 to=P", "gather shape=N from=P to=1",
+    "all_gather shape=N from=P to=Pc", "reduce_scatter shape=N from=Pc to=P", "send_recv shape=N from-ranks=0 to-ranks=0",
     "halo shape=30x8 grid=Px1 kernel=5x3 padding=2x1", "affine batch=3 features=13:5 grid=1xP",
     "affine batch=3 features=13:5 grid=Px1 dtype=f64 bias=no", "raw:MPI_Bcast shape=N from=1 to=Pc",
     "raw:MPI_Reduce shape=N from=Pc to=1", "raw:MPI_Allreduce shape=N grid=Pc",
