@@ -1,4 +1,5 @@
-/* cell.c: lists of cells from words and from files. Every word is looked at before anything is measured. */
+/* cell.c: lists of cells from words and from files. Every word is looked at before anything is
+ * measured. */
 #include "bench/cell.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ void tgb_cells_free(tgb_cells *cells)
     *cells = (tgb_cells){.count = 0};
 }
 
-/* ---- one cell -------------------------------------------------------------------------------- */
+/* ---- one cell ---- */
 
 static tg_status find_direction(const tgb_operation *operation, const char *name,
                                 const tgb_direction **direction)
@@ -70,7 +71,7 @@ static tg_status add_cell(const tgb_case *words, const request *r, tgb_cells *ce
     return status;
 }
 
-/* ---- the cells of a case: sizes, in rank counts, in directions, in algorithms, in types ------ */
+/* ---- the cells of a case: sizes, in rank counts, in directions, in algorithms, in types ---- */
 
 static tg_status add_sizes(const tgb_case *words, const tgb_sweep *sweep, request r,
                            tgb_cells *cells)
@@ -146,7 +147,7 @@ tg_status tgb_cells_of_case(const char *text, const tgb_sweep *sweep, tgb_cells 
     return status;
 }
 
-/* ---- the cells of a file --------------------------------------------------------------------- */
+/* ---- the cells of a file ---- */
 
 enum { FIELDS = 7 }; /* launch cell ranks scaling direction size_bytes case */
 

@@ -1,5 +1,5 @@
-/* cell.h: what is measured once: a case, a direction, a rank count and a size; and lists of them, made from the
- * words of a command line or from a file. No MPI calls. */
+/* cell.h: what is measured once: a case, a direction, a rank count and a size; and lists of them,
+ * made from the words of a command line or from a file. No MPI calls. */
 #ifndef TGB_CELL_H
 #define TGB_CELL_H
 
@@ -17,7 +17,8 @@ typedef struct {
     int count;
 } tgb_cells;
 
-/* Lists that multiply; an empty list leaves the case's own word, the operation's directions, or no size. */
+/* Lists that multiply; an empty list leaves the case's own word, the operation's directions, or no
+ * size. */
 typedef struct {
     char **directions, **dtypes, **algorithms;
     int ndirections, ndtypes, nalgorithms;
@@ -30,13 +31,13 @@ typedef struct {
 } tgb_sweep;
 void tgb_sweep_free(tgb_sweep *sweep);
 
-/* Calls: Local. Append the cells of one case. Errors: TG_BAD_INPUT names the word, TG_NO_MEMORY; cells made so
- * far stay in the list. */
+/* Calls: Local. Append the cells of one case. Errors: TG_BAD_INPUT names the word, TG_NO_MEMORY;
+ * cells made so far stay in the list. */
 tg_status tgb_cells_of_case(const char *text, const tgb_sweep *sweep, tgb_cells *cells);
 
-/* Calls: Local. Append the cells of a file: tab-separated, with the header line
- * launch cell ranks scaling direction size_bytes case. Only lines of this launch and rank count are taken;
- * negative: any. Errors: TG_BAD_INPUT names file and line, TG_NO_MEMORY. */
+/* Calls: Local. Append the cells of a file: tab-separated, with the header line launch cell ranks
+ * scaling direction size_bytes case. Only lines of this launch and rank count are taken; negative:
+ * any. Errors: TG_BAD_INPUT names file and line, TG_NO_MEMORY. */
 tg_status tgb_cells_of_file(const char *path, long launch, long ranks, tgb_cells *cells);
 
 void tgb_cells_free(tgb_cells *cells);

@@ -1,5 +1,6 @@
-/* check.c: verb check: values and adjoint of each case, with every algorithm that it does not choose itself.
- * Values are compared exactly; the adjoint by |<F x, y> - <x, F* y>|, relative. A check that checks nothing fails. */
+/* check.c: verb check: values and adjoint of each case, with every algorithm that it does not
+ * choose itself. Values are compared exactly; the adjoint by |<F x, y> - <x, F* y>|, relative. A
+ * check that checks nothing fails. */
 #include "bench/cell.h"
 #include "bench/measure.h"
 #include "bench/verbs.h"
@@ -49,7 +50,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* ---- cells ----------------------------------------------------------------------------------- */
+/* ---- cells ---- */
 
 static tg_status set_defaults(const tgb_launch *launch, tgb_sweep *sweep)
 {
@@ -85,7 +86,7 @@ static tg_status make_cells(check_words *w, tgb_cells *cells)
     return status;
 }
 
-/* ---- checking -------------------------------------------------------------------------------- */
+/* ---- checking ---- */
 
 /* On the team: wrong entries and gap of one cell; what was planned is freed. */
 static tg_status check_cell(const tgb_team *team, const tgb_cell *cell, uint64_t seed,
@@ -106,7 +107,8 @@ typedef struct {
     int checks, failed;
 } found;
 
-/* One line a cell. An algorithm that cannot run a case (the plan says why) is neither good nor wrong. */
+/* One line a cell. An algorithm that cannot run a case (the plan says why) is neither good nor
+ * wrong. */
 static void report(const tgb_cell *cell, tg_status status, long long wrong, double gap, found *f)
 {
     const bool can = status.code != TG_BAD_INPUT;

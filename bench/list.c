@@ -1,4 +1,5 @@
-/* list.c: verb list: every operation as a line, as JSON, or as a table in Markdown. All from the rows. */
+/* list.c: verb list: every operation as a line, as JSON, or as a table in Markdown. All from the
+ * rows. */
 #include "bench/json.h"
 #include "bench/operation.h"
 #include "bench/verbs.h"
@@ -6,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- text ------------------------------------------------------------------------------------ */
+/* ---- text ---- */
 
 static const char *join_directions(const tgb_operation *o, char *text, size_t size)
 {
@@ -56,7 +57,7 @@ static void print_markdown(const tgb_operation *const *row, int count)
     }
 }
 
-/* ---- the verb -------------------------------------------------------------------------------- */
+/* ---- the verb ---- */
 
 enum { JSON = TGB_FIRST_OPTION, MARKDOWN };
 

@@ -1,6 +1,6 @@
-/* machine.c: machines by boot id, cores and masks by hwloc, disturbance from the kernel.
- * Ranks share a machine when they share a kernel: containers and virtual nodes have names of their own, but one
- * boot id. Source for oversubscription: ranks > cores in the union of their masks. */
+/* machine.c: machines by boot id, cores and masks by hwloc, disturbance from the kernel. Ranks
+ * share a machine when they share a kernel: containers and virtual nodes have names of their own,
+ * but one boot id. Source for oversubscription: ranks > cores in the union of their masks. */
 #include "bench/machine.h"
 
 #include <hwloc.h>
@@ -12,9 +12,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* ---- machines -------------------------------------------------------------------------------- */
+/* ---- machines ---- */
 
-/* The same number on all ranks of one machine: the boot id, hashed (FNV-1a) into a colour of MPI_Comm_split. */
+/* The same number on all ranks of one machine: the boot id, hashed (FNV-1a) into a colour of
+ * MPI_Comm_split. */
 static int machine_colour(void)
 {
     char text[128] = "";
@@ -43,7 +44,7 @@ static int reduced(MPI_Comm comm, int mine, MPI_Op op)
     return mine;
 }
 
-/* ---- masks ----------------------------------------------------------------------------------- */
+/* ---- masks ---- */
 
 typedef struct {
     hwloc_topology_t topology;
@@ -137,9 +138,10 @@ void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
     MPI_Comm_free(&here);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
-/* The number at `index` (0, 1, ...) behind the words that a line of a file of /proc begins with; 0: not there. */
+/* The number at `index` (0, 1, ...) behind the words that a line of a file of /proc begins with; 0:
+ * not there. */
 static double proc_number(const char *path, const char *words, int index)
 {
     FILE *file = fopen(path, "r");
@@ -170,7 +172,7 @@ bool tgb_memory_is_enough(MPI_Comm comm, const tgb_machine *machine, double byte
     return sum[1] <= 0 || sum[0] <= sum[1];
 }
 
-/* ---- disturbance ----------------------------------------------------------------------------- */
+/* ---- disturbance ---- */
 
 double tgb_steal_ms(void)
 {

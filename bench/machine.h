@@ -10,21 +10,22 @@ typedef struct {
     char ppn[32];        /* ranks per machine: "4" or "3-4" */
     char placement[64];  /* "none": not bound; else cores in a rank's mask: "1 core", "1-2 cores" */
     bool oversubscribed; /* a machine has more ranks than cores in the union of their masks */
-    bool
-        first_here; /* of the machine's ranks, this one is the first; the only field that ranks differ in */
-    bool yields; /* waiting ranks give the core away (from Open MPI's environment) */
+    bool first_here;     /* the first rank of its machine; the only field that ranks differ in */
+    bool yields;         /* waiting ranks give the core away (from Open MPI's environment) */
 } tgb_machine;
 
 /* Calls: Collective on comm. */
 void tgb_machine_look(MPI_Comm comm, tgb_machine *machine);
 
-/* Calls: Collective on comm. Do the ranks' bytes, summed, fit into what is free on their machines? Yes where the
- * kernel does not say. */
+/* Calls: Collective on comm. Do the ranks' bytes, summed, fit into what is free on their machines?
+ * Yes where the kernel does not say. */
 bool tgb_memory_is_enough(MPI_Comm comm, const tgb_machine *machine, double bytes);
 
-/* Calls: Local. Units: ms of time that a hypervisor took from this machine since it started; 0: not known. */
+/* Calls: Local. Units: ms of time that a hypervisor took from this machine since it started; 0: not
+ * known. */
 double tgb_steal_ms(void);
-/* Calls: Local. Involuntary context switches, and peak resident size in MB (1e6 B), of this process. */
+/* Calls: Local. Involuntary context switches, and peak resident size in MB (1e6 B), of this
+ * process. */
 long long tgb_involuntary_switches(void);
 double tgb_peak_rss_MB(void);
 

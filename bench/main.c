@@ -1,5 +1,5 @@
-/* main.c: program tgbench: lists, checks and times operations. Its verbs are rows.
- * An error in words or files is one line on standard error, from one rank, and exit status 2 on all. */
+/* main.c: program tgbench: lists, checks and times operations. Its verbs are rows. An error in
+ * words or files is one line on standard error, from one rank, and exit status 2 on all. */
 #include "bench/case.h"
 #include "bench/verbs.h"
 #include "layers/layers.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- how the program was started ------------------------------------------------------------- */
+/* ---- how the program was started ---- */
 
 static int number_of(const char *variable, int otherwise)
 {
@@ -20,7 +20,8 @@ static int number_of(const char *variable, int otherwise)
     return good ? (int)value : otherwise;
 }
 
-/* Open MPI, then MPICH's Hydra and PMI-2, then a step of Slurm (a batch script has no step of its own). */
+/* Open MPI, then MPICH's Hydra and PMI-2, then a step of Slurm (a batch script has no step of its
+ * own). */
 static void read_environment(tgb_launch *launch)
 {
     const char *ranks = getenv("SLURM_STEP_NUM_TASKS") ? "SLURM_STEP_NUM_TASKS" : "SLURM_NTASKS";
@@ -86,7 +87,7 @@ int tgb_complain(const tgb_launch *launch, tg_status status)
     return TGB_BAD_WORDS;
 }
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 error_t tgb_keep(tgb_words *words, tg_status status)
 {
@@ -131,7 +132,7 @@ int tgb_show_help(const tgb_launch *launch, const struct argp *rows, const char 
     return TGB_GOOD;
 }
 
-/* ---- verbs ----------------------------------------------------------------------------------- */
+/* ---- verbs ---- */
 
 static const struct {
     const char *name, *summary;

@@ -1,8 +1,8 @@
-/* measure.c: synchronise, read the clock, run one operation, read the clock; decide together when to stop.
- *
- * Looks at the interval come after 10, 15, 23, 35, ... repetitions (each time half as many again), so that looking
- * does not become part of what is measured; rank 0 decides and tells the others. Between two looks the times stay
- * on their ranks; all reductions lie outside the timed regions. */
+/* measure.c: synchronise, read the clock, run one operation, read the clock; decide together when
+ * to stop. Looks at the interval come after 10, 15, 23, 35, ... repetitions (each time half as many
+ * again), so that looking does not become part of what is measured; rank 0 decides and tells the
+ * others. Between two looks the times stay on their ranks; all reductions lie outside the timed
+ * regions. */
 #include "bench/measure.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static double seconds_since(uint64_t start_ns)
     return (double)(tgb_now_ns() - start_ns) / 1e9;
 }
 
-/* ---- teams ----------------------------------------------------------------------------------- */
+/* ---- teams ---- */
 
 static double timer_cost_ns(void)
 {
@@ -100,7 +100,7 @@ static double largest(const tgb_team *team, double mine)
     return mine;
 }
 
-/* ---- repetitions ----------------------------------------------------------------------------- */
+/* ---- repetitions ---- */
 
 struct time_and_rank { /* MPI_DOUBLE_INT */
     double us;
@@ -157,7 +157,8 @@ static tg_status make_session(const tgb_team *team, tgb_work *work, int n, sessi
     return status;
 }
 
-/* n repetitions behind those made: the heart of the program. Nothing but the operation is between the two reads. */
+/* n repetitions behind those made: the heart of the program. Nothing but the operation is between
+ * the two reads. */
 static void repeat(session *s, int n)
 {
     tgb_work *work = s->work;
@@ -176,7 +177,8 @@ static void repeat(session *s, int n)
     }
 }
 
-/* Bring the next n repetitions together on rank 0: extremes over ranks, and the spread of the starts. */
+/* Bring the next n repetitions together on rank 0: extremes over ranks, and the spread of the
+ * starts. */
 static void collect(session *s, int n)
 {
     const MPI_Comm comm = s->team->comm;
@@ -209,7 +211,7 @@ static double median(const double *values, int n, double *scratch)
     return tgb_quantile(scratch, n, 0.5);
 }
 
-/* ---- warm-up: until two successive windows agree --------------------------------------------- */
+/* ---- warm-up: until two successive windows agree ---- */
 
 /* Returns, on rank 0, the median of the last window in us. */
 static double warm_up(session *s, double first_us, double limit_s)
@@ -233,7 +235,8 @@ static double warm_up(session *s, double first_us, double limit_s)
     return now;
 }
 
-/* Operations a repetition: one, unless nothing crosses between ranks and one is too short for the clock. */
+/* Operations a repetition: one, unless nothing crosses between ranks and one is too short for the
+ * clock. */
 static int choose_batch(const session *s, double once_us)
 {
     double wanted_ns = fmax(BATCH_NS, SHORT_IN_TIMERS * s->team->timer_ns);
@@ -241,7 +244,7 @@ static int choose_batch(const session *s, double once_us)
     return told(s->team, batch > MAX_BATCH ? MAX_BATCH : batch < 1 ? 1 : (int)batch);
 }
 
-/* ---- the timed repetitions ------------------------------------------------------------------- */
+/* ---- the timed repetitions ---- */
 
 static bool interval_is_small(session *s, double ci)
 {
@@ -264,7 +267,8 @@ static const char *reason_to_stop(session *s, const tgb_rules *rules, bool look,
     return left_s <= 0 ? "budget" : NULL;
 }
 
-/* Repetitions until the next look, though not more than about CHUNK_S of them before the budget is looked at. */
+/* Repetitions until the next look, though not more than about CHUNK_S of them before the budget is
+ * looked at. */
 static int next_chunk(int until_look, double once_us)
 {
     double fits = CHUNK_S * 1e6 / fmax(once_us, 1e-3);
@@ -290,7 +294,7 @@ static const char *repeat_until_good(session *s, const tgb_rules *rules, double 
     return reason;
 }
 
-/* ---- what the row tells ---------------------------------------------------------------------- */
+/* ---- what the row tells ---- */
 
 /* OSU's estimators: mean, smallest and largest over ranks of each rank's mean. */
 static void write_osu(const session *s, tgb_measurement *m)
@@ -358,7 +362,7 @@ static void write_start(tgb_measurement *m)
     strftime(m->started, sizeof m->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
-/* ---- one cell -------------------------------------------------------------------------------- */
+/* ---- one cell ---- */
 
 static double time_plan(const tgb_team *team, const tgb_cell *cell, uint64_t seed, tgb_work *work,
                         tg_status *status)

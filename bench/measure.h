@@ -1,6 +1,7 @@
-/* measure.h: one cell, timed. A repetition is one synchronised start, one operation and the time of each rank, its
- * end minus its own start; its value is the maximum over ranks, and the cell's value the median over repetitions.
- * Source: Hoefler and Belli, SC'15; Hunold and Carpen-Amarie, "Reproducible MPI Benchmarking", 2016. */
+/* measure.h: one cell, timed. A repetition is one synchronised start, one operation and the time of
+ * each rank, its end minus its own start; its value is the maximum over ranks, and the cell's value
+ * the median over repetitions. Source: Hoefler and Belli, SC'15; Hunold and Carpen-Amarie,
+ * "Reproducible MPI Benchmarking", 2016. */
 #ifndef TGB_MEASURE_H
 #define TGB_MEASURE_H
 
@@ -16,12 +17,13 @@ typedef struct {
     double timer_ns; /* cost of reading the clock; largest rank */
 } tgb_team;
 
-/* Calls: Collective on MPI_COMM_WORLD. A team of the first `ranks`; comm is MPI_COMM_NULL on the others. */
+/* Calls: Collective on MPI_COMM_WORLD. A team of the first `ranks`; comm is MPI_COMM_NULL on the
+ * others. */
 void tgb_team_make(int ranks, tgb_team *team);
 void tgb_team_free(tgb_team *team);
 
-/* Calls: Collective on MPI_COMM_WORLD. Wait for all others asleep: a rank that spins would take a core from those
- * that are timed. */
+/* Calls: Collective on MPI_COMM_WORLD. Wait for all others asleep: a rank that spins would take a
+ * core from those that are timed. */
 void tgb_rest(void);
 
 /* Calls: Local. CLOCK_MONOTONIC_RAW in ns: one clock a machine, free of corrections. */
@@ -58,8 +60,9 @@ typedef struct {
     char started[32]; /* UTC */
 } tgb_measurement;
 
-/* Calls: Collective on the team. Plan, validate, warm up, repeat, validate again. budget_s, read on rank 0: the time
- * that the cell may take; repetitions stop at the first look behind it, though not below rules->min_reps. */
+/* Calls: Collective on the team. Plan, validate, warm up, repeat, validate again. budget_s, read on
+ * rank 0: the time that the cell may take; repetitions stop at the first look behind it, though not
+ * below rules->min_reps. */
 void tgb_measure(const tgb_team *team, const tgb_cell *cell, const tgb_rules *rules,
                  double budget_s, tgb_measurement *m);
 void tgb_measurement_free(tgb_measurement *m);

@@ -1,15 +1,14 @@
-/* op_layer.c: layers as operations: forward and backward of affine, y = x W^T + b.
- *
- * The tensor that --sizes counts is x, W and y together. Weak scaling holds the floating-point operations of the
- * busiest rank at those that one rank alone has for the size. The adjoint is checked by
- * <dy, y> = <dx, x> + <db, b>, which holds for any parameters. */
+/* op_layer.c: layers as operations: forward and backward of affine, y = x W^T + b. The tensor that
+ * --sizes counts is x, W and y together. Weak scaling holds the floating-point operations of the
+ * busiest rank at those that one rank alone has for the size. The adjoint is checked by <dy, y> =
+ * <dx, x> + <db, b>, which holds for any parameters. */
 #include "bench/operation.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static tg_status parse_extent(const char *key, const char *text, ptrdiff_t N, ptrdiff_t *extent)
 {
@@ -110,7 +109,7 @@ static tg_status parse_affine(const tgb_case *words, int P, ptrdiff_t N, tgb_set
     return status;
 }
 
-/* ---- facts ----------------------------------------------------------------------------------- */
+/* ---- facts ---- */
 
 static double ceil_share(ptrdiff_t n, int parts)
 {
@@ -157,7 +156,7 @@ static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *s
     return status;
 }
 
-/* ---- work ------------------------------------------------------------------------------------ */
+/* ---- work ---- */
 
 static tg_status plan(tgb_work *work)
 {
@@ -244,7 +243,7 @@ static double flops(const tgb_work *work)
                                                : tgl_flops_backward(work->layer);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static const tgb_key keys[] = {{"batch", NULL, true},
                                {"features", NULL, true},

@@ -1,5 +1,6 @@
-/* op_primitive.c: every primitive of tg_primitives[] as an operation: y = F x forward, x = F* y adjoint.
- * The words of its layouts are read here; what they must be, the primitive's own row says. */
+/* op_primitive.c: every primitive of tg_primitives[] as an operation: y = F x forward, x = F* y
+ * adjoint. The words of its layouts are read here; what they must be, the primitive's own row says.
+ * */
 #include "bench/operation.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@ static const tgb_key two_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, HOW, TGB_END};
 static const tgb_key one_window_keys[] = {TGB_ONE_LAYOUT, WINDOW, TGB_TYPE, HOW, TGB_END};
 static const tgb_key two_window_keys[] = {TGB_TWO_LAYOUTS, WINDOW, TGB_TYPE, HOW, TGB_END};
 
-/* ---- words of layouts ------------------------------------------------------------------------ */
+/* ---- words of layouts ---- */
 
 /* As many parts of one as the shape has axes: a root, or a whole tensor on one rank. */
 static void write_ones(const char *shape, char *text, size_t size)
@@ -77,7 +78,7 @@ static tg_status parse_layout(const tg_primitive *row, const tgb_case *words, co
     return tg_layout_parse(&w, P, N, layout);
 }
 
-/* ---- words of windows ------------------------------------------------------------------------ */
+/* ---- words of windows ---- */
 
 /* A tuple: fewer numbers than axes are the last axes'; the others get `initial`. */
 static tg_status parse_tuple(const char *key, const char *text, long lo, long initial, int ndim,
@@ -158,7 +159,7 @@ static void put_windows(const windows *w, tg_layout *layout)
                                              .periodic = w->periodic[a]};
 }
 
-/* ---- canonical words ------------------------------------------------------------------------- */
+/* ---- canonical words ---- */
 
 typedef int print_function(const tg_layout *layout, char *text, size_t size);
 
@@ -238,7 +239,7 @@ static tg_status write_words(const tgb_case *given, const tg_layout *from, const
     return status;
 }
 
-/* ---- facts ----------------------------------------------------------------------------------- */
+/* ---- facts ---- */
 
 static tg_status parse_yes(const tgb_case *words, const char *key, bool *yes)
 {
@@ -350,7 +351,7 @@ tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_s
     return status;
 }
 
-/* ---- work ------------------------------------------------------------------------------------ */
+/* ---- work ---- */
 
 static tg_status plan(tgb_work *work)
 {
@@ -418,7 +419,8 @@ static void clear_output(tgb_work *work, void *output, ptrdiff_t bytes)
         memset(output, 0, (size_t)bytes); /* also right for y += F x */
 }
 
-/* Dot products of x, F x, y and F* y on this rank; copies hold x and F x while the buffers go on. */
+/* Dot products of x, F x, y and F* y on this rank; copies hold x and F x while the buffers go on.
+ * */
 static tgb_products products(tgb_work *work, void *x, void *out)
 {
     const tg_problem *p = &work->setup->problem;
@@ -460,7 +462,7 @@ static ptrdiff_t messages(const tgb_work *work)
     return tg_op_messages(work->op);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static const tgb_direction directions[] = {
     {"forward", run_forward, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1},

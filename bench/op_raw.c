@@ -1,6 +1,6 @@
-/* op_raw.c: calls of the MPI library, and memcpy, with nothing of ours around them: raw:MPI_Bcast and others.
- * Each stands beside a primitive, on the same layouts, values and buffers, so that the two can be compared in one
- * run. MPI_Bcast works in place, on one buffer, as the call does. */
+/* op_raw.c: calls of the MPI library, and memcpy, with nothing of ours around them: raw:MPI_Bcast
+ * and others. Each stands beside a primitive, on the same layouts, values and buffers, so that the
+ * two can be compared in one run. MPI_Bcast works in place, on one buffer, as the call does. */
 #include "bench/operation.h"
 
 #include <limits.h>
@@ -16,7 +16,7 @@ typedef struct {
     MPI_Datatype *send_type, *receive_type; /* subarrays of the held boxes */
 } raw_call;
 
-/* ---- groups: one owner of a block and the ranks that hold copies of it ----------------------- */
+/* ---- groups: one owner of a block and the ranks that hold copies of it ---- */
 
 /* The place in `owners` of the block that a place of `copies` holds. */
 static int owner_place(const tg_layout *owners, const tg_layout *copies, int place)
@@ -29,8 +29,8 @@ static int owner_place(const tg_layout *owners, const tg_layout *copies, int pla
     return tg_layout_place_at(owners, coords);
 }
 
-/* Can each block's owner and copies make one call? A rank must not be in two groups; with_owner: the owner must
- * hold a copy itself. */
+/* Can each block's owner and copies make one call? A rank must not be in two groups; with_owner:
+ * the owner must hold a copy itself. */
 static tg_status check_groups(const char *name, const tg_layout *owners, const tg_layout *copies,
                               bool with_owner)
 {
@@ -74,7 +74,7 @@ static tg_status split_groups(tgb_work *work, const tg_layout *owners, const tg_
     return tg_success();
 }
 
-/* ---- plan and free --------------------------------------------------------------------------- */
+/* ---- plan and free ---- */
 
 static ptrdiff_t held_bytes(const tg_layout *layout, const tgb_work *work)
 {
@@ -132,7 +132,7 @@ static const tg_layout *y_of(const tgb_work *work)
     return &work->setup->problem.y;
 }
 
-/* ---- raw:MPI_Bcast beside broadcast ---------------------------------------------------------- */
+/* ---- raw:MPI_Bcast beside broadcast ---- */
 
 static tg_status resolve_bcast(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
@@ -166,7 +166,7 @@ static void fill_bcast(tgb_work *work)
         tg_fill(&work->setup->problem, TG_X, work->rank, work->seed, work->x);
 }
 
-/* ---- raw:MPI_Reduce beside sum_reduce -------------------------------------------------------- */
+/* ---- raw:MPI_Reduce beside sum_reduce ---- */
 
 static tg_status resolve_reduce(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
@@ -192,7 +192,7 @@ static void run_reduce(tgb_work *work)
         MPI_Reduce(work->x, work->y, raw->count, raw->type, MPI_SUM, 0, raw->group);
 }
 
-/* ---- raw:MPI_Allreduce beside all_sum_reduce ------------------------------------------------- */
+/* ---- raw:MPI_Allreduce beside all_sum_reduce ---- */
 
 static tg_status resolve_allreduce(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
@@ -214,7 +214,7 @@ static void run_allreduce(tgb_work *work)
         MPI_Allreduce(work->x, work->y, raw->count, raw->type, MPI_SUM, raw->group);
 }
 
-/* ---- raw:MPI_Alltoallw beside repartition ---------------------------------------------------- */
+/* ---- raw:MPI_Alltoallw beside repartition ---- */
 
 static tg_status resolve_alltoallw(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
@@ -312,7 +312,7 @@ static void run_alltoallw(tgb_work *work)
                   raw->zero, raw->receive_type, raw->group);
 }
 
-/* ---- raw:memcpy: one rank's copy, beside a repartition onto the same rank -------------------- */
+/* ---- raw:memcpy: one rank's copy, beside a repartition onto the same rank ---- */
 
 static tg_status resolve_memcpy(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
@@ -346,7 +346,7 @@ static void run_memcpy(tgb_work *work)
     memcpy(work->y, work->x, (size_t)work->x_bytes);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static const tgb_key one_keys[] = {TGB_ONE_LAYOUT, TGB_TYPE, TGB_END};
 static const tgb_key two_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, TGB_END};

@@ -1,5 +1,5 @@
-/* operation.c: the list of operations, and what is the same for all of them: looking up words, solving N,
- * making buffers, comparing dot products. */
+/* operation.c: the list of operations, and what is the same for all of them: looking up words,
+ * solving N, making buffers, comparing dot products. */
 #include "bench/operation.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the list -------------------------------------------------------------------------------- */
+/* ---- the list ---- */
 
 static const tgb_operation *rows[TGB_MAX_OPERATIONS + 1];
 static int nrows;
@@ -74,7 +74,7 @@ tg_status tgb_scaling_parse(const char *text, tgb_scaling *scaling)
     return tg_fail(TG_BAD_INPUT, "scaling '%.40s' is unknown; expected strong, weak or size", text);
 }
 
-/* ---- words ----------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static tg_status find_operation(const tgb_case *words, const tgb_operation **operation)
 {
@@ -153,7 +153,7 @@ tg_status tgb_needs_size(const tgb_case *words, bool *needs)
     return status;
 }
 
-/* ---- resolve --------------------------------------------------------------------------------- */
+/* ---- resolve ---- */
 
 static tg_status resolve_with(const tgb_operation *operation, const tgb_case *words, int P,
                               ptrdiff_t N, tgb_setup *setup)
@@ -183,7 +183,8 @@ static tg_status resolve_with(const tgb_operation *operation, const tgb_case *wo
     return status;
 }
 
-/* Is what N makes not above the goal? A case that is not possible with a small N is no reason to stop. */
+/* Is what N makes not above the goal? A case that is not possible with a small N is no reason to
+ * stop. */
 static bool fits(const tgb_operation *operation, const tgb_case *words, int P, ptrdiff_t N,
                  bool weak, double goal)
 {
@@ -271,7 +272,7 @@ ptrdiff_t tgb_held_bytes(const tgb_setup *setup)
     return setup->held_x_bytes > setup->held_y_bytes ? setup->held_x_bytes : setup->held_y_bytes;
 }
 
-/* ---- plan ------------------------------------------------------------------------------------ */
+/* ---- plan ---- */
 
 /* A buffer on its own cache lines; one byte at least, so that NULL means: no memory. */
 static void *make_buffer(ptrdiff_t bytes)

@@ -1,6 +1,6 @@
 /* operation.h: what tgbench can list, check and time, one row each.
  *
- *   words of a case  --resolve-->  setup (layouts and facts; no MPI)  --plan-->  work  --run-->  one operation
+ *   words of a case --resolve--> setup (layouts, facts; no MPI) --plan--> work --run--> once
  *
  * Every primitive of tg_primitives[], every layer and a few raw MPI calls are rows; op_primitive.c,
  * op_layer.c and op_raw.c make them. */
@@ -16,19 +16,19 @@ enum { TGB_MAX_OPERATIONS = 64, TGB_MAX_ALGORITHMS = 15 };
 typedef struct tgb_operation tgb_operation;
 typedef struct tgb_work tgb_work;
 
-/* What --sizes means: strong, size: bytes of the whole tensor; weak: what one rank has (see tgb_setup). */
+/* What --sizes means: strong, size: bytes of the whole tensor; weak: what one rank has (see
+ * tgb_setup). */
 typedef enum { TGB_STRONG, TGB_WEAK, TGB_SIZE } tgb_scaling;
 const char *tgb_scaling_name(tgb_scaling scaling);
 tg_status tgb_scaling_parse(const char *text, tgb_scaling *scaling);
 
-/* ---- setup: a case, resolved for P ranks and one N ------------------------------------------- */
+/* ---- setup: a case, resolved for P ranks and one N ---- */
 
 typedef struct {
     const tgb_operation *operation;
-    int ranks;  /* P */
-    char *text; /* canonical case; malloc'ed */
-    tg_problem
-        problem; /* layouts of x and y (owned), dtype, algorithm, mode, place; primitive NULL for layers */
+    int ranks;              /* P */
+    char *text;             /* canonical case; malloc'ed */
+    tg_problem problem;     /* its layouts are owned; primitive is NULL for layers */
     tgl_affine_spec affine; /* layers only; its texts are owned by words */
     tgb_case words;         /* canonical */
     const char *algorithm;
@@ -36,27 +36,26 @@ typedef struct {
     ptrdiff_t osu_size_bytes;              /* -1: OSU has no such call */
     ptrdiff_t held_x_bytes, held_y_bytes;  /* largest over ranks */
     ptrdiff_t moved_bytes, max_rank_bytes; /* -1: not known */
-    double
-        weak_part; /* what weak scaling holds constant: bytes held by the largest rank, or its flops */
-    double
-        weak_goal; /* flops if one rank had the whole of it: weak_part is kept there; -1: at the size asked for */
-    double
-        flops;  /* forward, summed over ranks, by formula; 0 for operations that only move or add */
-    bool local; /* nothing crosses between ranks: may be batched */
+    /* What weak scaling holds constant: bytes held by the largest rank, or its flops; and where it
+     * is held: flops if one rank had the whole of it, or -1: the size asked for. */
+    double weak_part, weak_goal;
+    double flops;  /* forward, summed over ranks, by formula; 0 when data only move or are added */
+    bool local;    /* nothing crosses between ranks: may be batched */
     bool restores; /* a repetition changes its own input: it is filled anew before each one */
 } tgb_setup;
 
-/* Calls: Local. Resolve a case for P ranks. size < 0: no size was given. Errors: TG_BAD_INPUT names the word and
- * what was expected, TG_NO_MEMORY; the setup is then empty and needs no free. */
+/* Calls: Local. Resolve a case for P ranks. size < 0: no size was given. Errors: TG_BAD_INPUT names
+ * the word and what was expected, TG_NO_MEMORY; the setup is then empty and needs no free. */
 tg_status tgb_resolve(const tgb_case *words, int P, tgb_scaling scaling, ptrdiff_t size,
                       tgb_setup *setup);
 void tgb_setup_free(tgb_setup *setup);
 ptrdiff_t tgb_held_bytes(const tgb_setup *setup); /* Local. Largest part of x or y over the ranks */
 
-/* Calls: Local. Does N stand in this case, so that it needs a size? Errors: TG_BAD_INPUT: no such operation. */
+/* Calls: Local. Does N stand in this case, so that it needs a size? Errors: TG_BAD_INPUT: no such
+ * operation. */
 tg_status tgb_needs_size(const tgb_case *words, bool *needs);
 
-/* ---- work: a setup, planned ------------------------------------------------------------------ */
+/* ---- work: a setup, planned ---- */
 
 typedef struct {
     const char *name; /* forward, adjoint, backward */
@@ -93,13 +92,15 @@ struct tgb_operation {
     const char *dtypes[TGB_MAX_ALGORITHMS + 1];     /* ends with NULL */
     const tg_primitive *primitive;                  /* whose layouts and values; NULL for layers */
 
-    /* Local. Words (all keys known, dtype and algorithm looked up) -> layouts and facts, for one P and N. */
+    /* Local. Words (all keys known, dtype and algorithm looked up) -> layouts and facts, for one P
+     * and N. */
     tg_status (*resolve)(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
     /* Collective on work->comm. Plans, fills x_bytes and y_bytes. Errors: the same on all ranks. */
     tg_status (*plan)(tgb_work *work);
     /* Collective. Relative gap of <F x, y> and <x, F* y>; NULL: an operation without adjoint. */
     double (*adjoint_gap)(tgb_work *work);
-    /* Local, after plan. Floating-point operations of this rank in one run; NULL: none worth naming. */
+    /* Local, after plan. Floating-point operations of this rank in one run; NULL: none worth
+     * naming. */
     double (*flops)(const tgb_work *work);
     /* Local, after plan. Messages that this rank sends in one run; -1: not known. */
     ptrdiff_t (*messages)(const tgb_work *work);
@@ -112,7 +113,8 @@ typedef struct tgb_key {
     bool sized;          /* N may stand in its value */
 } tgb_key;
 
-/* Rows of tgb_key: the words of layouts, of the element type and of how it is run; END closes a list. */
+/* Rows of tgb_key: the words of layouts, of the element type and of how it is run; END closes a
+ * list. */
 /* clang-format off */
 #define TGB_ONE_LAYOUT                                                                             \
     {"shape", NULL, true}, {"grid", "auto", false}, {"ranks", "0..n-1", false},                    \
@@ -126,33 +128,37 @@ typedef struct tgb_key {
 #define TGB_END  {NULL, NULL, false}
 /* clang-format on */
 
-/* Calls: Local. All rows, in the order of the list; tgb_find: NULL: no such operation or direction. */
+/* Calls: Local. All rows, in the order of the list; tgb_find: NULL: no such operation or direction.
+ * */
 const tgb_operation *const *tgb_operations(int *count);
 const tgb_operation *tgb_find(const char *name);
 const tgb_direction *tgb_find_direction(const tgb_operation *operation, const char *name);
 
-/* Calls: Collective on comm. Plan a setup for one direction and make its buffers. Errors: the same on all ranks,
- * with nothing kept. */
+/* Calls: Collective on comm. Plan a setup for one direction and make its buffers. Errors: the same
+ * on all ranks, with nothing kept. */
 tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *direction,
                    uint64_t seed, tgb_work *work);
 void tgb_work_free(tgb_work *work); /* Collective */
 
-/* Calls: Collective. Fill, run once, compare: wrong entries, summed over ranks; -1 without memory. */
+/* Calls: Collective. Fill, run once, compare: wrong entries, summed over ranks; -1 without memory.
+ * */
 long long tgb_validate(tgb_work *work);
 
-/* ---- for the files that make rows ------------------------------------------------------------ */
+/* ---- for the files that make rows ---- */
 
 void tgb_add_primitives(void (*add)(const tgb_operation *row)); /* op_primitive.c */
 void tgb_add_layers(void (*add)(const tgb_operation *row));     /* op_layer.c */
 void tgb_add_raw(void (*add)(const tgb_operation *row));        /* op_raw.c */
 
-/* Calls: Local. Are the blocks that x and y are cut into the same, whatever their copies and ranks? */
+/* Calls: Local. Are the blocks that x and y are cut into the same, whatever their copies and ranks?
+ * */
 bool tgb_same_blocks(const tg_layout *x, const tg_layout *y);
 
 /* In every byte of an output before it is made: no value of a fill. */
 enum { TGB_NOTHING_RIGHT = 0xA5 };
 
-/* Of op_primitive.c, for raw calls, which stand beside a primitive and share its layouts and values. */
+/* Of op_primitive.c, for raw calls, which stand beside a primitive and share its layouts and
+ * values. */
 tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
 void tgb_primitive_fill_forward(tgb_work *work);
 ptrdiff_t tgb_primitive_wrong_forward(tgb_work *work);
@@ -161,7 +167,8 @@ ptrdiff_t tgb_primitive_wrong_forward(tgb_work *work);
 const char *tgb_join(const char *const *names, char *text, size_t size);
 
 /* Parts of one rank; tgb_gap is Collective on comm and returns, over all ranks, the relative gap
- * |<Fx,y> - <x,F*y>| / max(|Fx||y|, |x||F*y|). All values are small integers: right operators give 0. */
+ * |<Fx,y> - <x,F*y>| / max(|Fx||y|, |x||F*y|). All values are small integers: right operators give
+ * 0. */
 #define TGB_MAX_GAP 1e-12
 typedef struct {
     double left, right;         /* <F x, y>, <x, F* y> */

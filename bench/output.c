@@ -1,4 +1,5 @@
-/* output.c: cells.csv and samples.csv (RFC 4180). A number has a dot and enough digits to be read back exactly. */
+/* output.c: cells.csv and samples.csv (RFC 4180). A number has a dot and enough digits to be read
+ * back exactly. */
 #include "bench/output.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 static const char samples_header[] =
     "schema,run_id,launch,cell,repetition,t_max_us,slowest_rank,t_min_us,fastest_rank\n";
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static tg_status make_folder(const char *dir)
 {
@@ -58,7 +59,8 @@ static tg_status open_table(const char *dir, const char *name, const char *heade
     return status;
 }
 
-/* The cell number of a row: its fourth field, after schema, run_id (which may be quoted) and launch. */
+/* The cell number of a row: its fourth field, after schema, run_id (which may be quoted) and
+ * launch. */
 static long cell_of_row(const char *row)
 {
     bool quoted = false;
@@ -127,7 +129,7 @@ tg_status tgb_output_close(tgb_output *output)
                 : tg_fail(TG_BAD_INPUT, "rows cannot be written; expected room on the disk");
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static void put_real(FILE *file, double value)
 {

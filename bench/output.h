@@ -12,14 +12,14 @@ typedef struct {
     long next_cell;        /* one above the largest number in cells.csv */
 } tgb_output;
 
-/* Calls: Local. Open DIR/cells.csv and DIR/samples.csv for appending, made with their headers when absent; DIR NULL:
- * standard output. Errors: TG_BAD_INPUT names the folder; nothing is left made that was not there, except an empty
- * folder. */
+/* Calls: Local. Open DIR/cells.csv and DIR/samples.csv for appending, made with their headers when
+ * absent; DIR NULL: standard output. Errors: TG_BAD_INPUT names the folder; nothing is left made
+ * that was not there, except an empty folder. */
 tg_status tgb_output_open(const char *dir, tgb_output *output);
 tg_status tgb_output_close(tgb_output *output);
 
-/* Calls: Local. Samples first, the row last, each flushed to the disk: the row says that the cell is complete.
- * Errors: TG_BAD_INPUT: could not be written. */
+/* Calls: Local. Samples first, the row last, each flushed to the disk: the row says that the cell
+ * is complete. Errors: TG_BAD_INPUT: could not be written. */
 tg_status tgb_output_cell(tgb_output *output, long launch, const tgb_record *row,
                           const tgb_measurement *m);
 

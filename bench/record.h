@@ -27,15 +27,15 @@ typedef struct {
     char *cell[TGB_COLUMNS];
 } tgb_record;
 
-/* Calls: Local. Set a cell. NAN and NULL leave it empty. Numbers have a dot in any locale and full precision.
- * They end the program with a message when there is no memory. */
+/* Calls: Local. Set a cell. NAN and NULL leave it empty. Numbers have a dot in any locale and full
+ * precision. They end the program with a message when there is no memory. */
 void tgb_record_text(tgb_record *r, tgb_column_id column, const char *text);
 void tgb_record_int(tgb_record *r, tgb_column_id column, long long value);
 void tgb_record_real(tgb_record *r, tgb_column_id column, double value);
 void tgb_record_clear(tgb_record *r);
 
-/* Calls: Local. One CSV line (quoted where needed) that ends in a line feed, in a malloc'ed string; the
- * caller frees it. */
+/* Calls: Local. One CSV line (quoted where needed) that ends in a line feed, in a malloc'ed string;
+ * the caller frees it. */
 char *tgb_record_line(const tgb_record *r);
 char *tgb_header_line(void);
 

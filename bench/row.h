@@ -12,7 +12,8 @@ const char *tgb_status_of(const tgb_measurement *m);
 void tgb_fill_row(const tgb_cell *cell, const tgb_team *team, const tgb_measurement *m,
                   const tgb_rules *rules, long launch, const char *run_id, tgb_record *row);
 
-/* Calls: Local. First line of the MPI library's version text, tabs as blanks; lives as long as the program. */
+/* Calls: Local. First line of the MPI library's version text, tabs as blanks; lives as long as the
+ * program. */
 const char *tgb_mpi_version(void);
 
 #endif

@@ -1,5 +1,6 @@
-/* time.c: verb time: words -> cells -> measurements -> rows. Every word of every cell is looked at before the first
- * measurement and before anything is written; with --dry-run that is all, and no MPI is needed. */
+/* time.c: verb time: words -> cells -> measurements -> rows. Every word of every cell is looked at
+ * before the first measurement and before anything is written; with --dry-run that is all, and no
+ * MPI is needed. */
 #include "bench/cell.h"
 #include "bench/json.h"
 #include "bench/measure.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 enum {
     SIZES = TGB_FIRST_OPTION,
@@ -180,7 +181,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* ---- cells ----------------------------------------------------------------------------------- */
+/* ---- cells ---- */
 
 static tg_status check_words(time_words *w)
 {
@@ -238,7 +239,7 @@ static void number_cells(tgb_cells *cells, long next)
             cells->cell[i].number = next + i;
 }
 
-/* ---- --dry-run ------------------------------------------------------------------------------- */
+/* ---- --dry-run ---- */
 
 static void print_table(const tgb_cells *cells)
 {
@@ -270,7 +271,7 @@ static int dry_run(const tgb_launch *launch, const time_words *w, tgb_cells *cel
     return good ? TGB_GOOD : TGB_FAILED;
 }
 
-/* ---- measuring ------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 /* What rank 0 has seen so far. */
 typedef struct {
@@ -385,7 +386,7 @@ static int measure(const tgb_launch *launch, const time_words *w, tgb_cells *cel
     return result;
 }
 
-/* ---- the verb -------------------------------------------------------------------------------- */
+/* ---- the verb ---- */
 
 int tgb_time(tgb_launch *launch, int argc, char **argv)
 {

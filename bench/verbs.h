@@ -1,4 +1,5 @@
-/* verbs.h: the verbs of tgbench, and what they share: how the program was started, options, one line for an error. */
+/* verbs.h: the verbs of tgbench, and what they share: how the program was started, options, one
+ * line for an error. */
 #ifndef TGB_VERBS_H
 #define TGB_VERBS_H
 
@@ -17,10 +18,11 @@ typedef struct {
     bool speaks;    /* prints: one process of all */
 } tgb_launch;
 
-/* Calls: Local (environment), then Collective when more than one rank was promised: MPI is started, so that one
- * rank speaks for all. */
+/* Calls: Local (environment), then Collective when more than one rank was promised: MPI is started,
+ * so that one rank speaks for all. */
 void tgb_launch_look(tgb_launch *launch);
-/* Calls: Collective. Start MPI where it is not. Errors: TG_BAD_INPUT: alone under a launcher that promised more. */
+/* Calls: Collective. Start MPI where it is not. Errors: TG_BAD_INPUT: alone under a launcher that
+ * promised more. */
 tg_status tgb_launch_start(tgb_launch *launch);
 /* Calls: Collective. End MPI where it was started. */
 void tgb_launch_end(const tgb_launch *launch);
@@ -39,8 +41,8 @@ enum { TGB_HELP = 256, TGB_FIRST_OPTION }; /* keys of argp rows: no option has o
         "help", TGB_HELP, NULL, 0, "show these options", 0                                         \
     }
 
-/* Calls: Local. Parse argv (argv[0] is the verb) by rows whose input begins with a tgb_words. For the parser
- * functions: tgb_common_option handles --help and what no row knows. */
+/* Calls: Local. Parse argv (argv[0] is the verb) by rows whose input begins with a tgb_words. For
+ * the parser functions: tgb_common_option handles --help and what no row knows. */
 tg_status tgb_parse_options(const struct argp *rows, int argc, char **argv, tgb_words *words);
 error_t tgb_common_option(int key, char *text, struct argp_state *state);
 /* Calls: Local. Keep the first error; EINVAL for argp when there is one. */

@@ -15,8 +15,7 @@ enum { MAX_LINE = 65536, MAX_RANKS = 1 << 24, MAX_LAUNCHES = 100000 };
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof *(array)))
 
-/* ---- keys of [campaign]
- * ----------------------------------------------------------------------------- */
+/* ---- keys of [campaign] ---- */
 
 static tg_status set_name(tgd_campaign *c, const char *what, const char *value)
 {
@@ -56,8 +55,7 @@ static const struct {
     {"seed", set_seed},
 };
 
-/* ---- keys of [cells NAME]
- * ---------------------------------------------------------------------------- */
+/* ---- keys of [cells NAME] ---- */
 
 static int ascending(const void *left, const void *right)
 {
@@ -161,8 +159,7 @@ tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, c
     return status;
 }
 
-/* ---- the file
- * ---------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 /* What inih's call-backs share. */
 typedef struct {

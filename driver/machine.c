@@ -125,8 +125,7 @@ void tgd_machine_free(tgd_machine *m)
     memset(m, 0, sizeof *m);
 }
 
-/* ---- the BLAS kernel
- * ----------------------------------------------------------------------------------- */
+/* ---- the BLAS kernel ---- */
 
 /* Kernels of x86 by the widest vectors that they use: 128, 256 or 512 bits. */
 static const struct {

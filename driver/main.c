@@ -1,4 +1,5 @@
-/* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are rows. */
+/* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are
+ * rows. */
 #include "driver/plot.h"
 #include "driver/run.h"
 #include "driver/text.h"

@@ -17,8 +17,7 @@ typedef struct {
     tgd_plan *plan;
 } maker;
 
-/* ---- words
- * ------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 /* The operation's own word for a direction: adjoint and backward name the same thing, the reverse.
  */
@@ -126,8 +125,7 @@ static bool has_size(const tgb_case *c)
     return false;
 }
 
-/* ---- the product
- * ------------------------------------------------------------------------------------- */
+/* ---- the product ---- */
 
 static void add_cell(maker *m, const tgd_section *s, const tgd_case_line *line, const char *text,
                      int ranks, ptrdiff_t size_bytes, const char *direction)
@@ -223,8 +221,7 @@ static tg_status add_section(maker *m, const tgd_section *s)
     return status;
 }
 
-/* ---- one of each, checked by tgbench
- * --------------------------------------------------------------------- */
+/* ---- one of each, checked by tgbench ---- */
 
 static void free_cell(tgd_cell *cell)
 {
@@ -329,8 +326,7 @@ void tgd_plan_free(tgd_plan *plan)
     *plan = (tgd_plan){NULL, 0};
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static bool write_cells(const tgd_plan *plan, FILE *file)
 {
@@ -358,7 +354,8 @@ tg_status tgd_plan_write(const tgd_plan *plan, const char *path)
     return tg_success();
 }
 
-/* tgbench says "FILE line N: what was wrong" of the file of cells; the user knows the line of the campaign. */
+/* tgbench says "FILE line N: what was wrong" of the file of cells; the user knows the line of the
+ * campaign. */
 static tg_status in_campaign(tg_status status, const char *path, const tgd_plan *plan,
                              const tgd_campaign *campaign)
 {

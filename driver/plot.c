@@ -28,8 +28,7 @@ static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
                            "  RUN           a run folder (it holds cells.csv)\n"
                            "  --output DIR  write into DIR instead; for one RUN only\n";
 
-/* ---- gnuplot
- * ------------------------------------------------------------------------------------------ */
+/* ---- gnuplot ---- */
 
 /* Runs `gnuplot --default-settings NAME.gp` in the folder. Errors: TG_BAD_INPUT with the first line
  * of what gnuplot said. */
@@ -75,8 +74,7 @@ static tg_status draw(const char *gnuplot, const char *folder, const char *name)
     return status;
 }
 
-/* ---- one run
- * ------------------------------------------------------------------------------------------ */
+/* ---- one run ---- */
 
 static tg_status write_and_draw(const tgd_figures *figures, const tgd_points *points,
                                 const char *gnuplot, const char *folder)
@@ -159,8 +157,7 @@ static tg_status plot_run(const char *run, const char *output, const char *gnupl
     return status;
 }
 
-/* ---- the verb
- * ----------------------------------------------------------------------------------------- */
+/* ---- the verb ---- */
 
 static tg_status read_words(int argc, char **argv, tgd_words *runs, const char **output)
 {

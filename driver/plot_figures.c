@@ -13,8 +13,7 @@
 
 static const tgd_value nothing = {NAN, NAN, NAN, NAN, NAN, false};
 
-/* ---- values
- * ------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static tgd_value time_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
@@ -93,8 +92,7 @@ static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_p
     return nothing;
 }
 
-/* ---- the kinds
- * ---------------------------------------------------------------------------------------- */
+/* ---- the kinds ---- */
 
 static bool primitive_forward(const tgd_point *p)
 {
@@ -263,8 +261,7 @@ static const tgd_kind kinds[] = {
      .value = ratio_of},
 };
 
-/* ---- grouping
- * ----------------------------------------------------------------------------------------- */
+/* ---- grouping ---- */
 
 /* A choice of points, in the order in which they are drawn. */
 typedef struct {
@@ -332,8 +329,7 @@ static void choose(choice *points, const tgd_point *p)
     points->at[points->count++] = p;
 }
 
-/* ---- series
- * ------------------------------------------------------------------------------------------- */
+/* ---- series ---- */
 
 static void append(char **text, const char *separator, const char *more)
 {
@@ -363,8 +359,8 @@ static void append_own_words(char **label, const tgd_point *p, const choice *poi
     tgd_words_free(&words);
 }
 
-/* Do the points that may differ in this part do so? A raw call has no choice of algorithm; the grids
- * of two operations differ anyhow, as does the work of a rank forward and backward. */
+/* Do the points that may differ in this part do so? A raw call has no choice of algorithm; the
+ * grids of two operations differ anyhow, as does the work of a rank forward and backward. */
 static bool tells_apart(const tgd_kind *kind, const tgd_point *p, const choice *points,
                         tgd_part part)
 {
@@ -511,8 +507,7 @@ static int dress(tgd_figure *figure)
     return looks;
 }
 
-/* ---- figures
- * ------------------------------------------------------------------------------------------ */
+/* ---- figures ---- */
 
 static void free_figure(tgd_figure *figure)
 {

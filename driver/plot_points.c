@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- columns
- * ------------------------------------------------------------------------------------------ */
+/* ---- columns ---- */
 
 /* Every column that is read, by name; X(name). */
 #define TEXT_COLUMNS(X)                                                                            \
@@ -51,7 +50,8 @@ static const char *const number_name[NUMBERS] = {
 #undef X
 };
 
-/* Numbers beyond these are no measurement; an axis could not show them. A picosecond, thirty years. */
+/* Numbers beyond these are no measurement; an axis could not show them. A picosecond, thirty years.
+ * */
 static const double SHORTEST_US = 1e-6, LONGEST_US = 1e15, MOST_RANKS = 1 << 30;
 
 /* A row of cells.csv with the columns above. */
@@ -94,8 +94,7 @@ static tg_status read_rows(const tgd_table *table, row **rows)
     return status;
 }
 
-/* ---- from rows to points
- * ------------------------------------------------------------------------------ */
+/* ---- from rows to points ---- */
 
 static bool same_cell(const row *a, const row *b)
 {
@@ -252,8 +251,7 @@ static void combine(tgd_point *p, const row *rows, int count, int point)
     free(medians);
 }
 
-/* ---- texts that need all points
- * ----------------------------------------------------------------------- */
+/* ---- texts that need all points ---- */
 
 static int ascending(const void *a, const void *b)
 {
@@ -400,8 +398,7 @@ void tgd_points_free(tgd_points *points)
     *points = (tgd_points){.nodes = NAN, .threads = NAN};
 }
 
-/* ---- sizes for people
- * --------------------------------------------------------------------------------- */
+/* ---- sizes for people ---- */
 
 char *tgd_bytes_text(double bytes)
 {

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- safe texts
- * --------------------------------------------------------------------------------------- */
+/* ---- safe texts ---- */
 
 /* A malloc'ed copy in which every sign but letters, digits and " _.,:+-=*()/" has become '?'. */
 static char *safe(const char *text)
@@ -33,8 +32,7 @@ static void put_safe(FILE *file, const char *before, const char *text, const cha
     free(copy);
 }
 
-/* ---- the data file
- * ------------------------------------------------------------------------------------ */
+/* ---- the data file ---- */
 
 static void put_number(FILE *file, double value)
 {
@@ -90,8 +88,7 @@ static void put_data(FILE *file, const tgd_figure *figure, const tgd_points *poi
     }
 }
 
-/* ---- axes
- * --------------------------------------------------------------------------------------------- */
+/* ---- axes ---- */
 
 /* What is in view. */
 typedef struct {
@@ -264,8 +261,7 @@ static void put_size_ticks(FILE *file, const view *v)
     fputs(")\n", file);
 }
 
-/* ---- the gnuplot file
- * --------------------------------------------------------------------------------- */
+/* ---- the gnuplot file ---- */
 
 static void put_array(FILE *file, const char *name, const tgd_figure *figure,
                       int (*of)(const tgd_series *))
@@ -366,8 +362,7 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
     fprintf(file, "\n%s\n%s\n%s", scripts->style, scripts->script, scripts->write);
 }
 
-/* ---- the caption
- * -------------------------------------------------------------------------------------- */
+/* ---- the caption ---- */
 
 static void put_range(FILE *file, const char *before, double min, double max, char *(*text)(double),
                       const char *after)
@@ -499,8 +494,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     put_safe(file, " Run: ", points->run_id, ".\n");
 }
 
-/* ---- files
- * -------------------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static char *read_script(const char *folder, const char *name, tg_status *status)
 {

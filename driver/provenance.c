@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Variables that are written: these names, and names that begin so, unless they look like a secret. */
+/* Variables that are written: these names, and names that begin so, unless they look like a secret.
+ * */
 static const char *const prefixes[] = {"OMPI_MCA_", "PMIX_MCA_", "UCX_",  "MPICH_", "MPIR_CVAR_",
                                        "HYDRA_",    "I_MPI_",    "FI_",   "OMP_",   "GOMP_",
                                        "KMP_",      "OPENBLAS_", "DNNL_", "ONEDNN_"};

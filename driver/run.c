@@ -1,5 +1,5 @@
-/* run.c: the life of a run: words, plan, folder, one launch of tgbench for each (launch, rank count), summary.
- * Nothing is written before every word has been found right. */
+/* run.c: the life of a run: words, plan, folder, one launch of tgbench for each (launch, rank
+ * count), summary. Nothing is written before every word has been found right. */
 #include "driver/run.h"
 
 #include "bench/case.h"
@@ -25,10 +25,11 @@ enum { GOOD = 0, FAILED = 1, PARTLY = 3 };
 /* A launch of n cells gets at least n times this, also when the budget is used up. */
 static const double least_cell_s = 0.02;
 
-/* ---- words --------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
-/* Options by their place in the rows below; the first SETTINGS of them replace the campaign's setting that has the
- * option's name. argp's keys begin at FIRST, so that no option has a short form. */
+/* Options by their place in the rows below; the first SETTINGS of them replace the campaign's
+ * setting that has the option's name. argp's keys begin at FIRST, so that no option has a short
+ * form. */
 enum { FIRST = 256, SETTINGS = 10, OUTPUT = SETTINGS, BUILDS, LAUNCHER, DRY_RUN, HELP, OPTIONS };
 
 static const struct argp_option rows[] = {
@@ -86,7 +87,8 @@ static const struct argp grammar = {
            "words or files, 3 stopped by a signal.",
 };
 
-/* Is it one of our options, or the beginning of one? With *value: it takes a value that does not stand in it. */
+/* Is it one of our options, or the beginning of one? With *value: it takes a value that does not
+ * stand in it. */
 static bool is_option(const char *word, bool *value)
 {
     const size_t length = strcspn(word, "=");
@@ -100,7 +102,8 @@ static bool is_option(const char *word, bool *value)
     return false;
 }
 
-/* argp stops at a wrong option but does not say at which: it is the first unknown one, or else the last word. */
+/* argp stops at a wrong option but does not say at which: it is the first unknown one, or else the
+ * last word. */
 static const char *wrong_option(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -132,7 +135,7 @@ static tg_status read_words(int argc, char **argv, words *w)
     return w->status;
 }
 
-/* ---- everything a run has ---------------------------------------------------------------------------------- */
+/* ---- everything a run has ---- */
 
 typedef struct {
     words words;
@@ -228,7 +231,7 @@ static void release(run *r)
     tgd_campaign_free(&r->campaign);
 }
 
-/* ---- the run folder ------------------------------------------------------------------------------------------ */
+/* ---- the run folder ---- */
 
 static tg_status write_text(const char *path, const char *text)
 {
@@ -280,7 +283,7 @@ static tg_status open_folder(run *r, int argc, char *const *argv)
     return status.code == TG_OK ? write_record(r) : status;
 }
 
-/* ---- launches -------------------------------------------------------------------------------------------------- */
+/* ---- launches ---- */
 
 static void on_line(void *context, bool is_error, const char *line)
 {
@@ -397,9 +400,10 @@ static void launch_all(run *r)
     tgd_progress_end(&r->progress);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
-/* Writes summary.csv and prints the lines for a person; cells.csv may be missing when no cell was done. */
+/* Writes summary.csv and prints the lines for a person; cells.csv may be missing when no cell was
+ * done. */
 static tg_status conclude(run *r, double time_s, tgd_counts *counts)
 {
     char *cells_path = tgd_format("%s/cells.csv", r->folder);

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- cells that are the same
- * ----------------------------------------------------------------------------- */
+/* ---- cells that are the same ---- */
 
 /* The columns that say which cell a row is, and whether it counts. */
 typedef struct {
@@ -54,8 +53,7 @@ static bool is_ok(const view *v, int row)
     return strcmp(tgd_table_text(v->cells, row, v->status), "ok") == 0;
 }
 
-/* ---- one row of summary.csv
- * -------------------------------------------------------------------------------- */
+/* ---- one row of summary.csv ---- */
 
 /* Values over the launches of one cell. */
 typedef struct {
@@ -249,8 +247,7 @@ tg_status tgd_summary_count(const tgd_table *cells, tgd_counts *counts)
     return status;
 }
 
-/* ---- a few lines for a person
- * ------------------------------------------------------------------------------- */
+/* ---- a few lines for a person ---- */
 
 static double number_at(const tgd_table *cells, int row, const char *name)
 {

@@ -1,6 +1,7 @@
-/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, on the last rank of its group.
- * PLANT = flip: one bit of the last byte of every block received; late: the call takes 3 ms more. Linked with
- * tgbench into a program of its own: what a check that works must find. */
+/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, on the last
+ * rank of its group. PLANT = flip: one bit of the last byte of every block received; late: the call
+ * takes 3 ms more. Linked with tgbench into a program of its own: what a check that works must
+ * find. */
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* trace.h: for tests only: notes of MPI calls and of reads of the clock, in the order in which they happen.
- * Included once, by the file that make_trace.py writes. */
+/* trace.h: for tests only: notes of MPI calls and of reads of the clock, in the order in which they
+ * happen. Included once, by the file that make_trace.py writes. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>

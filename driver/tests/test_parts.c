@@ -1,4 +1,5 @@
-/* test_parts.c: parts of the driver that need no run: tables, folders, and which BLAS kernel a CPU allows. */
+/* test_parts.c: parts of the driver that need no run: tables, folders, and which BLAS kernel a CPU
+ * allows. */
 #include "driver/folder.h"
 #include "driver/machine.h"
 #include "driver/table.h"

@@ -41,7 +41,7 @@ static ptrdiff_t length(interval i)
     return i.hi - i.lo;
 }
 
-/* ---- rank lists ---------------------------------------------------------------------------- */
+/* ---- rank lists ---- */
 
 /* Fills list with `count` different ranks below P: in order, from the last rank down, or mixed. */
 static void choose_ranks(int choice, int P, int count, int *list)
@@ -71,7 +71,7 @@ static int place_of(const int *list, int count, int rank)
     return -1;
 }
 
-/* ---- one problem ----------------------------------------------------------------------------- */
+/* ---- one problem ---- */
 
 typedef struct {
     tgl_affine_spec spec;

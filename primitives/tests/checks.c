@@ -14,8 +14,7 @@ const char *const check_names[CHECK_KINDS] = {"values", "dot",    "kept",
 enum { GUARD_BYTES = 64, GUARD = 0xA5 };
 static const double JUNK = -99.0; /* what unwritten entries hold; no formula gives it */
 
-/* ---- verdicts
- * --------------------------------------------------------------------------------------- */
+/* ---- verdicts ---- */
 
 void check_one(test_verdict *verdict, int kind, bool good, const char *format, ...)
 {
@@ -71,8 +70,7 @@ long check_count(const test_verdict *verdict)
     return sum_of(verdict->done);
 }
 
-/* ---- cases
- * ------------------------------------------------------------------------------------------ */
+/* ---- cases ---- */
 
 static tg_status parse_layout(const char *line, const char *const keys[4], int size,
                               tg_layout *layout)
@@ -215,8 +213,7 @@ test_operator case_flipped(tg_op *flipped)
     return (test_operator){apply_flipped, adjoint_flipped, flipped};
 }
 
-/* ---- buffers
- * ---------------------------------------------------------------------------------------- */
+/* ---- buffers ---- */
 
 static void put(const tg_dtype *dtype, void *array, long n, double value)
 {
@@ -340,8 +337,7 @@ static bool same_vector(const double *a, const double *b, long count)
     return true;
 }
 
-/* ---- one apply
- * -------------------------------------------------------------------------------------- */
+/* ---- one apply ---- */
 
 /* In place: what every entry of the buffer must hold that is not an entry of the output space. The
  * adjoint clears the rest of its input and F leaves it alone; for a transposed primitive the other
@@ -402,8 +398,7 @@ static void run(const test_case *c, const test_operator *op, bool forward, const
     buffers_free(&b);
 }
 
-/* ---- values and the inner product
- * ------------------------------------------------------------------- */
+/* ---- values and the inner product ---- */
 
 typedef struct {
     uint64_t seed;
@@ -487,8 +482,7 @@ static void check_values(const test_case *c, const test_operator *op, MPI_Comm c
     free(y);
 }
 
-/* ---- matrices
- * --------------------------------------------------------------------------------------- */
+/* ---- matrices ---- */
 
 /* The entries of a space over all ranks, counted rank by rank. */
 typedef struct {
@@ -588,8 +582,7 @@ static void check_matrix(const test_case *c, const test_operator *op, MPI_Comm c
     number_free(&y);
 }
 
-/* ---- the library's own oracle
- * ----------------------------------------------------------------------- */
+/* ---- the library's own oracle ---- */
 
 static void check_oracle_direction(const test_case *c, const test_operator *op, bool forward,
                                    uint64_t seed, test_verdict *verdict)
@@ -648,8 +641,7 @@ static void check_tg_dot(const test_case *c, bool of_x, uint64_t seed, test_verd
     buffers_free(&b);
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 void check_operator(const test_case *c, const test_operator *op, MPI_Comm comm, long columns,
                     test_verdict *verdict)

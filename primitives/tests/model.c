@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- words
- * ------------------------------------------------------------------------------------------ */
+/* ---- words ---- */
 
 void model_operation(const char *line, char word[MODEL_WORD])
 {
@@ -189,8 +188,7 @@ bool model_read(const char *line, bool two_layouts, bool window, bool sums, mode
     return true;
 }
 
-/* ---- layouts
- * ---------------------------------------------------------------------------------------- */
+/* ---- layouts ---- */
 
 int model_place(const model_layout *layout, int rank)
 {
@@ -327,8 +325,7 @@ tg_box model_rank_box(const model_layout *layout, int rank, bool widened)
     return model_box(layout, model_place(layout, rank), widened);
 }
 
-/* ---- boxes
- * ------------------------------------------------------------------------------------------ */
+/* ---- boxes ---- */
 
 long model_count(const tg_box *box)
 {
@@ -376,8 +373,7 @@ tg_box model_hull(const tg_box *a, const tg_box *b)
     return hull;
 }
 
-/* ---- operators
- * -------------------------------------------------------------------------------------- */
+/* ---- operators ---- */
 
 double model_value(uint64_t seed, int place, const long g[TG_MAX_NDIM], int ndim)
 {

@@ -37,8 +37,7 @@ static void expect_agreed(const char *what, const tg_status *status, tg_code cod
            what, status);
 }
 
-/* ---- words that are not the operation's
- * ------------------------------------------------------------------ */
+/* ---- words that are not the operation's ---- */
 
 typedef struct {
     int ranks; /* needed for the line to be read at all */
@@ -116,8 +115,7 @@ static void check_ill_formed(const ill_formed *bad)
     free(c);
 }
 
-/* ---- problems made by hand
- * --------------------------------------------------------------------------------- */
+/* ---- problems made by hand ---- */
 
 typedef void spoil(test_case *c);
 

@@ -38,8 +38,7 @@ static tg_box box_of(int ndim, const long *lo, const long *hi)
     return box;
 }
 
-/* ---- boxes and splits
- * ------------------------------------------------------------------------------- */
+/* ---- boxes and splits ---- */
 
 static void test_boxes(void **state)
 {
@@ -113,8 +112,7 @@ static void test_window_outputs(void **state)
     assert_true(checks > 0);
 }
 
-/* ---- words
- * ------------------------------------------------------------------------------------------ */
+/* ---- words ---- */
 
 static const char *const good_words[][5] = {
     {"77x55", "3x4", NULL, NULL, NULL},
@@ -439,8 +437,7 @@ static void test_bad_values(void **state)
     tg_layout_free(&good);
 }
 
-/* ---- partners
- * --------------------------------------------------------------------------------------- */
+/* ---- partners ---- */
 
 /* Every overlap is non-empty and inside the asked box; together they cover each (rank, entry) pair
  * of the brute force once. wrapped: entries beyond the tensor are brought back, as on periodic
@@ -639,8 +636,7 @@ static void test_neighbours_4096(void **state)
     tg_layout_free(&copies);
 }
 
-/* ---- halo.json
- * -------------------------------------------------------------------------------------- */
+/* ---- halo.json ---- */
 
 /* What one worker sees along one axis. The halo widths are those of padded coordinates (README.md,
  * windows); the blocks contain the padding only where the layer pads its input before it calls the

@@ -34,8 +34,7 @@ static void right_adjoint(void *self, void *y, void *x)
     tg_apply_adjoint(((mutant *)self)->op, y, x);
 }
 
-/* ---- zero
- * ------------------------------------------------------------------------------------------- */
+/* ---- zero ---- */
 
 static void zero_apply(void *self, const void *x, void *y)
 {
@@ -55,8 +54,7 @@ static void zero_adjoint(void *self, void *y, void *x)
     }
 }
 
-/* ---- copies instead of adding
- * ------------------------------------------------------------------------ */
+/* ---- copies instead of adding ---- */
 
 /* The right adjoint of a y in which every entry is 0 but at its last holder: what overwriting would
  * leave. */
@@ -83,8 +81,7 @@ static void copying_adjoint(void *self, void *y, void *x)
     free(last);
 }
 
-/* ---- swapped blocks
- * ----------------------------------------------------------------------------------- */
+/* ---- swapped blocks ---- */
 
 /* The first two places of y exchange their results (their blocks are equally large). */
 static void swapped_apply(void *self, const void *x, void *y)
@@ -98,8 +95,7 @@ static void swapped_apply(void *self, const void *x, void *y)
     }
 }
 
-/* ---- rows and elements that are not written
- * ------------------------------------------------------------- */
+/* ---- rows and elements that are not written ---- */
 
 /* The entries of y's first row on this rank that it does not own: the ghost row before its block.
  */
@@ -177,8 +173,7 @@ static void overrunning_apply(void *self, const void *x, void *y)
     }
 }
 
-/* ---- which mutation must be seen by which check
- * ---------------------------------------------------------- */
+/* ---- which mutation must be seen by which check ---- */
 
 typedef struct {
     const char *name, *line;
