@@ -10,11 +10,9 @@ static const char *no_memory = "no memory for a case";
 
 static bool is_word(const char *text)
 {
-    for (const char *c = text; *c; c++) {
-        if (*c <= ' ' || *c > '~') {
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~')
             return false;
-        }
-    }
     return *text != '\0';
 }
 
@@ -78,24 +76,19 @@ tg_status tgb_case_parse(const char *text, tgb_case *c)
 {
     memset(c, 0, sizeof *c);
     tg_status status = check_characters(text);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     char *copy = strdup(text), *rest = NULL;
-    if (!copy) {
+    if (!copy)
         return tg_fail(TG_NO_MEMORY, "%s", no_memory);
-    }
     for (char *word = strtok_r(copy, " ", &rest); word && status.code == TG_OK;
-         word = strtok_r(NULL, " ", &rest)) {
+         word = strtok_r(NULL, " ", &rest))
         status = add_word(c, word);
-    }
     free(copy);
-    if (status.code == TG_OK && !c->operation) {
+    if (status.code == TG_OK && !c->operation)
         status = tg_fail(TG_BAD_INPUT, "a case is empty; expected: operation key=value ...");
-    }
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         tgb_case_free(c);
-    }
     return status;
 }
 
@@ -111,11 +104,9 @@ void tgb_case_free(tgb_case *c)
 
 const char *tgb_case_get(const tgb_case *c, const char *key)
 {
-    for (int i = 0; i < c->count; i++) {
-        if (strcmp(c->word[i].key, key) == 0) {
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->word[i].key, key) == 0)
             return c->word[i].value;
-        }
-    }
     return NULL;
 }
 
@@ -128,9 +119,8 @@ tg_status tgb_case_set(tgb_case *c, const char *key, const char *value)
     for (int i = 0; i < c->count; i++) {
         if (strcmp(c->word[i].key, key) == 0) {
             char *copy = strdup(value);
-            if (!copy) {
+            if (!copy)
                 return tg_fail(TG_NO_MEMORY, "%s", no_memory);
-            }
             free(c->word[i].value);
             c->word[i].value = copy;
             return tg_success();
@@ -144,13 +134,11 @@ char *tgb_case_print(const tgb_case *c)
     size_t size = 0;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
-    if (!out) {
+    if (!out)
         return NULL;
-    }
     fputs(c->operation ? c->operation : "", out);
-    for (int i = 0; i < c->count; i++) {
+    for (int i = 0; i < c->count; i++)
         fprintf(out, " %s=%s", c->word[i].key, c->word[i].value);
-    }
     if (fclose(out) != 0) {
         free(text);
         return NULL;

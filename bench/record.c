@@ -71,9 +71,8 @@ void tgb_csv_field(FILE *file, const char *text)
     }
     putc('"', file);
     for (const char *c = text; *c; c++) {
-        if (*c == '"') {
+        if (*c == '"')
             putc('"', file);
-        }
         putc(*c, file);
     }
     putc('"', file);
@@ -86,32 +85,28 @@ static char *line_of(const char *const text[TGB_COLUMNS])
     size_t size = 0;
     FILE *out = must(open_memstream(&line, &size));
     for (int i = 0; i < TGB_COLUMNS; i++) {
-        if (i > 0) {
+        if (i > 0)
             putc(',', out);
-        }
         tgb_csv_field(out, text[i] ? text[i] : "");
     }
     putc('\n', out);
-    if (fclose(out) != 0) {
+    if (fclose(out) != 0)
         must(NULL);
-    }
     return must(line);
 }
 
 char *tgb_record_line(const tgb_record *r)
 {
     const char *text[TGB_COLUMNS];
-    for (int i = 0; i < TGB_COLUMNS; i++) {
+    for (int i = 0; i < TGB_COLUMNS; i++)
         text[i] = r->cell[i];
-    }
     return line_of(text);
 }
 
 char *tgb_header_line(void)
 {
     const char *text[TGB_COLUMNS];
-    for (int i = 0; i < TGB_COLUMNS; i++) {
+    for (int i = 0; i < TGB_COLUMNS; i++)
         text[i] = tgb_columns[i].name;
-    }
     return line_of(text);
 }

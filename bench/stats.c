@@ -26,9 +26,8 @@ double tgb_quantile(const double *sorted, int n, double p)
     assert(n >= 1 && p >= 0 && p <= 1);
     const double place = p * (n - 1);
     const int below = (int)place;
-    if (below >= n - 1) {
+    if (below >= n - 1)
         return sorted[n - 1];
-    }
     return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
 }
 
@@ -37,9 +36,8 @@ double tgb_quantile(const double *sorted, int n, double p)
  */
 bool tgb_median_ranks(int n, int *lo, int *hi)
 {
-    if (n < 6) {
+    if (n < 6)
         return false;
-    }
     const int middle = n / 2;
     double below = 0; /* sum of w(k) over k < middle */
     double weight = 1;
@@ -67,9 +65,8 @@ static double autocorrelation(const double *values, int n, double mean)
     double products = 0, squares = 0;
     for (int i = 0; i < n; i++) {
         squares += (values[i] - mean) * (values[i] - mean);
-        if (i > 0) {
+        if (i > 0)
             products += (values[i] - mean) * (values[i - 1] - mean);
-        }
     }
     return n >= 3 && squares > 0 ? products / squares : (double)NAN;
 }
@@ -77,9 +74,8 @@ static double autocorrelation(const double *values, int n, double mean)
 static double deviation(const double *values, int n, double mean)
 {
     double squares = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         squares += (values[i] - mean) * (values[i] - mean);
-    }
     return n >= 2 ? sqrt(squares / (n - 1)) : (double)NAN;
 }
 
@@ -87,9 +83,8 @@ tgb_summary tgb_summarise(const double *values, int n, double *scratch)
 {
     assert(n >= 1);
     double sum = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         sum += values[i];
-    }
     memcpy(scratch, values, (size_t)n * sizeof *scratch);
     tgb_sort(scratch, n);
     int lo, hi;

@@ -43,9 +43,8 @@ static bool read_whole(const char **text, ptrdiff_t *value)
     ptrdiff_t sum = 0;
     for (; *c >= '0' && *c <= '9'; c++) {
         const int digit = *c - '0';
-        if (sum > (PTRDIFF_MAX - digit) / 10) {
+        if (sum > (PTRDIFF_MAX - digit) / 10)
             return false;
-        }
         sum = 10 * sum + digit;
     }
     const bool found = c != *text;
@@ -58,32 +57,27 @@ static bool read_whole(const char **text, ptrdiff_t *value)
 static bool read_decimal(const char **text, double *value)
 {
     ptrdiff_t whole;
-    if (!read_whole(text, &whole)) {
+    if (!read_whole(text, &whole))
         return false;
-    }
     *value = (double)whole;
-    if (**text != '.') {
+    if (**text != '.')
         return true;
-    }
     const char *start = ++*text;
     double scale = 0.1;
-    for (; **text >= '0' && **text <= '9'; ++*text, scale /= 10) {
+    for (; **text >= '0' && **text <= '9'; ++*text, scale /= 10)
         *value += scale * (**text - '0');
-    }
     return *text != start;
 }
 
 static bool read_size(const char *text, ptrdiff_t *bytes)
 {
     ptrdiff_t number;
-    if (!read_whole(&text, &number)) {
+    if (!read_whole(&text, &number))
         return false;
-    }
     for (int i = 0; i < COUNT_OF(size_units); i++) {
         if (strcmp(text, size_units[i].name) == 0) {
-            if (number > PTRDIFF_MAX / size_units[i].bytes) {
+            if (number > PTRDIFF_MAX / size_units[i].bytes)
                 return false;
-            }
             *bytes = number * size_units[i].bytes;
             return true;
         }
@@ -138,9 +132,8 @@ tg_status tgb_parse_int(const char *what, const char *text, long lo, long hi, lo
 
 void tgb_free_words(char **words, int count)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         free(words[i]);
-    }
     free(words);
 }
 
@@ -151,18 +144,16 @@ static char *trimmed(const char *start, size_t length)
         start++;
         length--;
     }
-    while (length > 0 && start[length - 1] == ' ') {
+    while (length > 0 && start[length - 1] == ' ')
         length--;
-    }
     return strndup(start, length);
 }
 
 tg_status tgb_parse_words(const char *what, const char *text, char ***words, int *count)
 {
     size_t items = 1;
-    for (const char *c = text; *c; c++) {
+    for (const char *c = text; *c; c++)
         items += *c == ',';
-    }
     char **list = calloc(items, sizeof *list);
     int n = 0;
     *words = NULL;
@@ -185,9 +176,8 @@ tg_status tgb_parse_words(const char *what, const char *text, char ***words, int
         }
         n++;
         start += length;
-        if (*start == '\0') {
+        if (*start == '\0')
             break;
-        }
     }
     *words = list;
     *count = n;
@@ -202,16 +192,13 @@ tg_status tgb_parse_ints(const char *what, const char *text, long lo, long hi, l
     *values = NULL;
     *count = 0;
     tg_status status = tgb_parse_words(what, text, &words, &n);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     long *list = malloc((size_t)n * sizeof *list);
-    if (!list) {
+    if (!list)
         status = tg_fail(TG_NO_MEMORY, "%s: no memory for a list", what);
-    }
-    for (int i = 0; i < n && status.code == TG_OK; i++) {
+    for (int i = 0; i < n && status.code == TG_OK; i++)
         status = tgb_parse_int(what, words[i], lo, hi, &list[i]);
-    }
     tgb_free_words(words, n);
     if (status.code != TG_OK) {
         free(list);
@@ -230,9 +217,8 @@ typedef struct {
 static tg_status push_size(const char *what, size_list *list, ptrdiff_t size)
 {
     ptrdiff_t *grown = realloc(list->size, (size_t)(list->count + 1) * sizeof *grown);
-    if (!grown) {
+    if (!grown)
         return tg_fail(TG_NO_MEMORY, "%s: no memory for a list", what);
-    }
     list->size = grown;
     list->size[list->count++] = size;
     return tg_success();
@@ -272,9 +258,8 @@ tg_status tgb_parse_sizes(const char *what, const char *text, ptrdiff_t **sizes,
     *sizes = NULL;
     *count = 0;
     tg_status status = tgb_parse_words(what, text, &words, &n);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     size_list list = {NULL, 0};
     for (int i = 0; i < n && status.code == TG_OK; i++) {
         if (strchr(words[i], ':')) {
@@ -283,9 +268,8 @@ tg_status tgb_parse_sizes(const char *what, const char *text, ptrdiff_t **sizes,
         }
         ptrdiff_t size = 0;
         status = tgb_parse_size(what, words[i], &size);
-        if (status.code == TG_OK) {
+        if (status.code == TG_OK)
             status = push_size(what, &list, size);
-        }
     }
     tgb_free_words(words, n);
     if (status.code != TG_OK) {

@@ -65,9 +65,8 @@ tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
                                               "--builds DIR names another folder");
     }
     const tg_status status = ask_list(bench);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         tgd_bench_close(bench);
-    }
     return status;
 }
 
@@ -91,9 +90,8 @@ const json_t *tgd_bench_operation(const tgd_bench *bench, const char *name)
     for (size_t i = 0; i < json_array_size(operations); i++) {
         const json_t *operation = json_array_get(operations, i);
         const char *found = json_string_value(json_object_get(operation, "name"));
-        if (found && strcmp(found, name) == 0) {
+        if (found && strcmp(found, name) == 0)
             return operation;
-        }
     }
     return NULL;
 }
@@ -103,9 +101,8 @@ bool tgd_bench_offers(const json_t *operation, const char *list, const char *wor
     const json_t *words = json_object_get(operation, list);
     for (size_t i = 0; i < json_array_size(words); i++) {
         const char *found = json_string_value(json_array_get(words, i));
-        if (found && strcmp(found, word) == 0) {
+        if (found && strcmp(found, word) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -114,9 +111,8 @@ tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, bool json
 {
     tgd_words words = {NULL, 0};
     const char *const arguments[] = {bench->path, "time", "--dry-run", "--cells", cells, "--json"};
-    for (int i = 0; i < (json ? 6 : 5); i++) {
+    for (int i = 0; i < (json ? 6 : 5); i++)
         tgd_words_add(&words, arguments[i]);
-    }
     char *errors;
     const int status = tgd_child_capture(&words, output, &errors);
     tg_status result = tg_success();

@@ -68,18 +68,15 @@ static tg_status set_ranks(tgd_section *s, const char *what, const char *value)
     long *ranks;
     int count;
     const tg_status status = tgb_parse_ints(what, value, 1, MAX_RANKS, &ranks, &count);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     free(s->ranks);
     s->ranks = ranks;
     s->nranks = 0;
     qsort(ranks, (size_t)count, sizeof *ranks, ascending);
-    for (int i = 0; i < count; i++) {
-        if (i == 0 || ranks[i] != ranks[i - 1]) {
+    for (int i = 0; i < count; i++)
+        if (i == 0 || ranks[i] != ranks[i - 1])
             s->ranks[s->nranks++] = ranks[i];
-        }
-    }
     return status;
 }
 
@@ -124,9 +121,8 @@ static tg_status set_algorithm(tgd_section *s, const char *what, const char *val
 
 static tg_status set_scaling(tgd_section *s, const char *what, const char *value)
 {
-    if (strcmp(value, "strong") != 0 && strcmp(value, "weak") != 0 && strcmp(value, "size") != 0) {
+    if (strcmp(value, "strong") != 0 && strcmp(value, "weak") != 0 && strcmp(value, "size") != 0)
         return tg_fail(TG_BAD_INPUT, "%s '%.60s': expected strong, weak or size", what, value);
-    }
     free(s->scaling);
     s->scaling = tgd_copy(value);
     return tg_success();
@@ -143,17 +139,14 @@ static const struct {
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value)
 {
     tg_status status = tg_success();
-    for (int i = 0; i < COUNT_OF(campaign_keys); i++) {
-        if (strcmp(campaign_keys[i].key, key) == 0) {
+    for (int i = 0; i < COUNT_OF(campaign_keys); i++)
+        if (strcmp(campaign_keys[i].key, key) == 0)
             return campaign_keys[i].set(c, what, value);
-        }
-    }
     for (int i = 0; i < COUNT_OF(section_keys); i++) {
         for (int s = 0; strcmp(section_keys[i].key, key) == 0 && s < c->nsections; s++) {
             status = section_keys[i].set(&c->sections[s], what, value);
-            if (status.code != TG_OK) {
+            if (status.code != TG_OK)
                 return status;
-            }
         }
     }
     return status;
@@ -185,9 +178,8 @@ static tg_status campaign_line(reader *r, const char *what, const char *key, con
 {
     for (int i = 0; i < COUNT_OF(campaign_keys); i++) {
         if (strcmp(campaign_keys[i].key, key) == 0) {
-            if (r->campaign->given & 1U << i) {
+            if (r->campaign->given & 1U << i)
                 return twice(what);
-            }
             r->campaign->given |= 1U << i;
             return campaign_keys[i].set(r->campaign, what, value);
         }
@@ -201,9 +193,8 @@ static tg_status add_case(tgd_section *s, const char *what, const char *value, i
     tgb_case c;
     const tg_status status = tgb_case_parse(value, &c);
     tgb_case_free(&c);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return tg_fail(status.code, "%s: %s", what, status.text);
-    }
     s->cases = tgd_resize(s->cases, s->ncases + 1, sizeof *s->cases);
     s->cases[s->ncases++] = (tgd_case_line){tgd_copy(value), line};
     return status;
@@ -227,14 +218,12 @@ static tg_status begin_section(reader *r, const char *name)
 static tg_status section_line(reader *r, const char *what, const char *key, const char *value)
 {
     tgd_section *s = &r->campaign->sections[r->campaign->nsections - 1];
-    if (strcmp(key, "case") == 0) {
+    if (strcmp(key, "case") == 0)
         return add_case(s, what, value, r->line);
-    }
     for (int i = 0; i < COUNT_OF(section_keys); i++) {
         if (strcmp(section_keys[i].key, key) == 0) {
-            if (s->given & 1U << i) {
+            if (s->given & 1U << i)
                 return twice(what);
-            }
             s->given |= 1U << i;
             return section_keys[i].set(s, what, value);
         }
@@ -250,9 +239,8 @@ static int on_setting(void *context, const char *section, const char *key, const
     reader *r = context;
     const bool is_cells = strncmp(section, "cells ", 6) == 0 && section[6] != '\0';
     char *what = tgd_format("%.80s line %d: %.60s", tgd_campaign_file(r->campaign), r->line, key);
-    if (is_cells && strcmp(section, r->section) != 0) {
+    if (is_cells && strcmp(section, r->section) != 0)
         r->status = begin_section(r, section + 6);
-    }
     snprintf(r->section, sizeof r->section, "%s", section);
     if (r->status.code == TG_OK && is_cells) {
         r->status = section_line(r, what, key, value);
@@ -277,9 +265,8 @@ static char *next_line(char *text, int size, void *context)
 
 static tg_status check_sections(const tgd_campaign *c)
 {
-    if (c->nsections == 0) {
+    if (c->nsections == 0)
         return tg_fail(TG_BAD_INPUT, "%.150s: expected at least one section [cells NAME]", c->path);
-    }
     for (int i = 0; i < c->nsections; i++) {
         const tgd_section *s = &c->sections[i];
         if (s->ncases == 0 || s->nranks == 0) {
@@ -317,19 +304,16 @@ tg_status tgd_campaign_read(const char *path, tgd_campaign *c)
         r.status = tg_fail(TG_BAD_INPUT, "%.80s line %d: expected [section] or key = value",
                            tgd_campaign_file(c), bad_line);
     }
-    if (r.status.code == TG_OK) {
+    if (r.status.code == TG_OK)
         r.status = check_sections(c);
-    }
     if (r.status.code == TG_OK && !c->name) {
         c->name = tgd_copy(tgd_campaign_file(c));
         char *dot = strrchr(c->name, '.');
-        if (dot && dot != c->name) {
+        if (dot && dot != c->name)
             *dot = '\0';
-        }
     }
-    if (r.status.code != TG_OK) {
+    if (r.status.code != TG_OK)
         tgd_campaign_free(c);
-    }
     return r.status;
 }
 
@@ -337,9 +321,8 @@ void tgd_campaign_free(tgd_campaign *c)
 {
     for (int i = 0; i < c->nsections; i++) {
         tgd_section *s = &c->sections[i];
-        for (int j = 0; j < s->ncases; j++) {
+        for (int j = 0; j < s->ncases; j++)
             free(s->cases[j].text);
-        }
         free(s->cases);
         free(s->name);
         free(s->ranks);

@@ -25,9 +25,8 @@ typedef struct {
 static void give_line(const tgd_child *child, stream *s)
 {
     s->text[s->length] = '\0';
-    if (s->length > 0 && s->text[s->length - 1] == '\r') {
+    if (s->length > 0 && s->text[s->length - 1] == '\r')
         s->text[s->length - 1] = '\0';
-    }
     s->length = 0;
     child->on_line(child->context, s->is_error, s->text);
 }
@@ -36,25 +35,21 @@ static void read_some(const tgd_child *child, stream *s)
 {
     char block[4096];
     const ssize_t length = read(s->fd, block, sizeof block);
-    if (length < 0 && (errno == EINTR || errno == EAGAIN)) {
+    if (length < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    }
     if (length <= 0) {
-        if (s->length > 0) {
+        if (s->length > 0)
             give_line(child, s);
-        }
         close(s->fd);
         s->fd = -1;
         return;
     }
     s->text = tgd_resize(s->text, (int)(s->length + (size_t)length + 1), 1);
-    for (ssize_t i = 0; i < length; i++) {
-        if (block[i] == '\n') {
+    for (ssize_t i = 0; i < length; i++)
+        if (block[i] == '\n')
             give_line(child, s);
-        } else {
+        else
             s->text[s->length++] = block[i];
-        }
-    }
 }
 
 /* In the child: never returns. */
@@ -63,14 +58,12 @@ static void become(const tgd_child *child, int output, int errors)
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* no measurement outlives its driver */
     const int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0) {
+    if (nothing >= 0)
         dup2(nothing, STDIN_FILENO);
-    }
     dup2(output, STDOUT_FILENO);
     dup2(errors, STDERR_FILENO);
-    for (int i = 0; child->environment && i < child->environment->count; i++) {
+    for (int i = 0; child->environment && i < child->environment->count; i++)
         putenv(child->environment->word[i]);
-    }
     char **argv = calloc((size_t)child->arguments->count + 1, sizeof *argv);
     if (argv) {
         memcpy(argv, child->arguments->word, (size_t)child->arguments->count * sizeof *argv);
@@ -83,9 +76,8 @@ static void become(const tgd_child *child, int output, int errors)
 /* Passes a stop on to the child's group; *asked is when that was first done, 0 before. */
 static void pass_stop(const tgd_child *child, pid_t group, double *asked)
 {
-    if (!child->stop || !*child->stop) {
+    if (!child->stop || !*child->stop)
         return;
-    }
     if (*asked == 0) {
         *asked = tgd_now_s();
         kill(-group, SIGTERM);
@@ -105,14 +97,11 @@ static int attend(const tgd_child *child, pid_t pid, stream streams[2])
         struct pollfd wait[2] = {{streams[0].fd, POLLIN, 0}, {streams[1].fd, POLLIN, 0}};
         const bool both_closed = streams[0].fd < 0 && streams[1].fd < 0;
         const int ready = poll(wait, 2, ended || both_closed ? 20 : TICK_MS);
-        for (int i = 0; i < 2 && ready > 0; i++) {
-            if (wait[i].revents) {
+        for (int i = 0; i < 2 && ready > 0; i++)
+            if (wait[i].revents)
                 read_some(child, &streams[i]);
-            }
-        }
-        if (ended && ready == 0) {
+        if (ended && ready == 0)
             break;
-        }
         if (!ended) {
             pass_stop(child, pid, &asked);
             ended = waitpid(pid, &status, WNOHANG) == pid;
@@ -128,9 +117,8 @@ static int attend(const tgd_child *child, pid_t pid, stream streams[2])
 int tgd_child_run(const tgd_child *child)
 {
     int output[2], errors[2];
-    if (pipe2(output, O_CLOEXEC) != 0) {
+    if (pipe2(output, O_CLOEXEC) != 0)
         return 127;
-    }
     if (pipe2(errors, O_CLOEXEC) != 0) {
         close(output[0]);
         close(output[1]);
@@ -138,9 +126,8 @@ int tgd_child_run(const tgd_child *child)
     }
     fflush(NULL);
     const pid_t pid = fork();
-    if (pid == 0) {
+    if (pid == 0)
         become(child, output[1], errors[1]);
-    }
     close(output[1]);
     close(errors[1]);
     stream streams[2] = {{output[0], false, NULL, 0}, {errors[0], true, NULL, 0}};
@@ -150,9 +137,8 @@ int tgd_child_run(const tgd_child *child)
         status = attend(child, pid, streams);
     }
     for (int i = 0; i < 2; i++) {
-        if (streams[i].fd >= 0) {
+        if (streams[i].fd >= 0)
             close(streams[i].fd);
-        }
         free(streams[i].text);
     }
     return status;

@@ -28,9 +28,8 @@ tg_status tgd_folder_make(const char *parent, const char *host, const char *name
 {
     *path = NULL;
     tg_status status = tgd_make_folders(parent);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     char base[32 + 2 * MAX_WORD + 3];
     char *now = tgd_utc(true);
     snprintf(base, sizeof base, "%s_", now);

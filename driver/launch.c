@@ -36,9 +36,8 @@ static int family_of(const tgd_bench *bench)
 {
     const char *name = tgd_bench_build(bench, "mpi_family");
     int i = 0;
-    while (*families[i].family && strcmp(families[i].family, name) != 0) {
+    while (*families[i].family && strcmp(families[i].family, name) != 0)
         i++;
-    }
     return i;
 }
 
@@ -77,9 +76,8 @@ void tgd_launcher_free(tgd_launcher *launcher)
 static void add_variable(tgd_words *environment, const char *variable)
 {
     char *name = strndup(variable, strcspn(variable, "="));
-    if (name && !getenv(name)) {
+    if (name && !getenv(name))
         tgd_words_add(environment, variable);
-    }
     free(name);
 }
 
@@ -87,9 +85,8 @@ static void add_variables(tgd_words *environment, const char *variables)
 {
     tgd_words words = {NULL, 0};
     tgd_words_split(&words, variables);
-    for (int i = 0; i < words.count; i++) {
+    for (int i = 0; i < words.count; i++)
         add_variable(environment, words.word[i]);
-    }
     tgd_words_free(&words);
 }
 
@@ -99,22 +96,19 @@ void tgd_launch_words(const tgd_launcher *l, int ranks, tgd_words *words, tgd_wo
     const place where = ranks <= m->cores ? ON_CORES : ranks <= m->cpus ? ON_THREADS : CROWDED;
     const int family = family_of(l->bench);
     *words = *environment = (tgd_words){NULL, 0};
-    for (int i = 0; i < l->words.count; i++) {
+    for (int i = 0; i < l->words.count; i++)
         tgd_words_add(words, l->words.word[i]);
-    }
     char count[16];
     snprintf(count, sizeof count, "%d", ranks);
     tgd_words_add(words, "-n");
     tgd_words_add(words, count);
     if (!l->is_users) { /* a user's launcher may reach machines whose cores are not known here */
-        if (!getenv(families[family].binding)) {
+        if (!getenv(families[family].binding))
             tgd_words_split(words, families[family].words[where]);
-        }
         add_variables(environment, families[family].environment[where]);
     }
-    if (geteuid() == 0 && strcmp(families[family].family, "openmpi") == 0) {
+    if (geteuid() == 0 && strcmp(families[family].family, "openmpi") == 0)
         add_variables(environment, "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
-    }
     add_variables(environment, "OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1");
     if (l->blas_core) {
         char *core = tgd_format("OPENBLAS_CORETYPE=%s", l->blas_core);

@@ -36,9 +36,8 @@ static void list_campaigns(const char *data)
 static void list_build(const char *folder)
 {
     tgd_bench bench;
-    if (tgd_bench_open(folder, &bench).code != TG_OK) {
+    if (tgd_bench_open(folder, &bench).code != TG_OK)
         return;
-    }
     printf("  %-48s %s, BLAS kernel %s\n", bench.path, tgd_bench_build(&bench, "mpi"),
            tgd_bench_build(&bench, "blas_core"));
     tgd_bench_close(&bench);
@@ -55,9 +54,8 @@ static void list_builds(void)
     if (glob(pattern, 0, NULL, &found) == 0) {
         for (size_t i = 0; i < found.gl_pathc; i++) {
             char *folder = realpath(found.gl_pathv[i], NULL);
-            if (folder && strcmp(folder, program) != 0) {
+            if (folder && strcmp(folder, program) != 0)
                 list_build(folder);
-            }
             free(folder);
         }
     }
@@ -73,9 +71,8 @@ static void list_launchers(void)
     printf("launchers\n");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = tgd_find_program(names[i]);
-        if (path) {
+        if (path)
             printf("  %s\n", path);
-        }
         free(path);
     }
 }

@@ -14,9 +14,8 @@
 static char *first_line(const char *path)
 {
     char *text = tgd_read_file(path);
-    if (!text) {
+    if (!text)
         return tgd_copy("");
-    }
     text[strcspn(text, "\n")] = '\0';
     return text;
 }
@@ -29,9 +28,8 @@ static void count_cores(tgd_machine *m)
     CPU_ZERO(&mask);
     sched_getaffinity(0, sizeof mask, &mask);
     for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &mask)) {
+        if (!CPU_ISSET(cpu, &mask))
             continue;
-        }
         char *path =
             tgd_format("/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list", cpu);
         char *siblings = first_line(path);
@@ -39,9 +37,8 @@ static void count_cores(tgd_machine *m)
             free(siblings);
             siblings = tgd_format("%zu", cpu);
         }
-        if (!tgd_words_have(&cores, siblings)) {
+        if (!tgd_words_have(&cores, siblings))
             tgd_words_add(&cores, siblings);
-        }
         free(siblings);
         free(path);
         m->cpus++;
@@ -90,9 +87,8 @@ static void read_caches(tgd_machine *m)
             tgd_words_add(&m->caches, cache);
             free(cache);
         }
-        for (int j = 0; j < 3; j++) {
+        for (int j = 0; j < 3; j++)
             free(value[j]);
-        }
     }
 }
 
@@ -109,9 +105,8 @@ void tgd_machine_read(tgd_machine *m)
     read_caches(m);
     m->governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     m->memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (getloadavg(m->load, 3) != 3) {
+    if (getloadavg(m->load, 3) != 3)
         memset(m->load, 0, sizeof m->load);
-    }
 }
 
 void tgd_machine_free(tgd_machine *m)
@@ -143,11 +138,9 @@ static const struct {
 
 static bool have_all(const tgd_words *flags, const char *const *needed, int count)
 {
-    for (int i = 0; i < count; i++) {
-        if (!tgd_words_have(flags, needed[i])) {
+    for (int i = 0; i < count; i++)
+        if (!tgd_words_have(flags, needed[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -157,12 +150,10 @@ const char *tgd_better_blas_core(const tgd_words *flags, const char *core)
     static const char *const avx512[] = {"avx2",     "fma",      "avx512f",
                                          "avx512dq", "avx512bw", "avx512vl"};
     for (int i = 0; i < COUNT_OF(blas_cores); i++) {
-        if (strcasecmp(blas_cores[i].core, core) != 0) {
+        if (strcasecmp(blas_cores[i].core, core) != 0)
             continue;
-        }
-        if (blas_cores[i].bits < 512 && have_all(flags, avx512, COUNT_OF(avx512))) {
+        if (blas_cores[i].bits < 512 && have_all(flags, avx512, COUNT_OF(avx512)))
             return "SkylakeX";
-        }
         return blas_cores[i].bits < 256 && have_all(flags, avx2, COUNT_OF(avx2)) ? "Haswell" : NULL;
     }
     return NULL;

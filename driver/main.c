@@ -21,9 +21,8 @@ static int print_help(void)
 {
     puts("Usage: tensorgauge VERB ...\n"
          "Runs campaigns of linear operators of model parallelism and draws their figures.\n");
-    for (int i = 0; i < VERBS; i++) {
+    for (int i = 0; i < VERBS; i++)
         printf("  %-5s %-24s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
-    }
     puts("\nMore: tensorgauge VERB --help. Exit status: 0 good, 1 a check failed, 2 wrong words or "
          "files,\n3 partly done.");
     return 0;
@@ -32,18 +31,15 @@ static int print_help(void)
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "--help") == 0) {
+    if (strcmp(word, "--help") == 0)
         return print_help();
-    }
     if (strcmp(word, "--version") == 0) {
         puts("tensorgauge " TGD_VERSION);
         return 0;
     }
-    for (int i = 0; i < VERBS; i++) {
-        if (strcmp(word, verbs[i].name) == 0) {
+    for (int i = 0; i < VERBS; i++)
+        if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-        }
-    }
     return tgd_report(tg_fail(TG_BAD_INPUT,
                               "verb '%.60s' is not known; expected run, plot or list "
                               "(tensorgauge --help)",

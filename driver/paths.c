@@ -16,9 +16,8 @@ char *tgd_program_folder(void)
     const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     path[length > 0 ? length : 0] = '\0';
     char *slash = strrchr(path, '/');
-    if (!slash) {
+    if (!slash)
         return tgd_copy(".");
-    }
     *slash = '\0';
     return tgd_copy(path);
 }
@@ -31,9 +30,8 @@ char *tgd_data_folder(void)
     const bool installed =
         strncmp(program, build, strlen(build)) != 0 && access(shared, R_OK | X_OK) == 0;
     free(program);
-    if (installed) {
+    if (installed)
         return shared;
-    }
     free(shared);
     return tgd_copy(TGD_SOURCE_DIR);
 }
@@ -46,20 +44,18 @@ static bool can_run(const char *path)
 
 char *tgd_find_program(const char *name)
 {
-    if (strchr(name, '/')) {
+    if (strchr(name, '/'))
         return can_run(name) ? tgd_copy(name) : NULL;
-    }
     const char *path = getenv("PATH");
     char *copy = tgd_copy(path ? path : "/usr/local/bin:/usr/bin:/bin"), *rest = NULL;
     char *found = NULL;
     for (char *folder = strtok_r(copy, ":", &rest); folder && !found;
          folder = strtok_r(NULL, ":", &rest)) {
         char *candidate = tgd_format("%s/%s", folder, name);
-        if (can_run(candidate)) {
+        if (can_run(candidate))
             found = candidate;
-        } else {
+        else
             free(candidate);
-        }
     }
     free(copy);
     return found;
@@ -85,9 +81,8 @@ tg_status tgd_make_folders(const char *path)
             }
             *c = kept;
         }
-        if (*c == '\0' || status.code != TG_OK) {
+        if (*c == '\0' || status.code != TG_OK)
             break;
-        }
     }
     free(copy);
     return status;

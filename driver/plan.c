@@ -25,31 +25,26 @@ static const char *own_direction(const json_t *operation, const char *word)
 {
     const bool reverse = strcmp(word, "adjoint") == 0 || strcmp(word, "backward") == 0;
     const char *const names[] = {word, reverse ? "adjoint" : word, reverse ? "backward" : word};
-    for (int i = 0; i < 3; i++) {
-        if (tgd_bench_offers(operation, "directions", names[i])) {
+    for (int i = 0; i < 3; i++)
+        if (tgd_bench_offers(operation, "directions", names[i]))
             return names[i];
-        }
-    }
     return NULL;
 }
 
 /* The operation's own word of a list (directions, dtypes, algorithms), or NULL when it has none. */
 static const char *own_word(const json_t *operation, const char *list, const char *word)
 {
-    if (strcmp(list, "directions") == 0) {
+    if (strcmp(list, "directions") == 0)
         return own_direction(operation, word);
-    }
     return tgd_bench_offers(operation, list, word) ? word : NULL;
 }
 
 static bool known_anywhere(const maker *m, const char *list, const char *word)
 {
     const json_t *operations = json_object_get(m->bench->info, "operations");
-    for (size_t i = 0; i < json_array_size(operations); i++) {
-        if (own_word(json_array_get(operations, i), list, word)) {
+    for (size_t i = 0; i < json_array_size(operations); i++)
+        if (own_word(json_array_get(operations, i), list, word))
             return true;
-        }
-    }
     return false;
 }
 
@@ -84,14 +79,12 @@ static tgd_words fitting(const json_t *operation, const char *list, const tgd_wo
     tgd_words fit = {NULL, 0};
     for (int i = 0; i < words->count; i++) {
         const char *own = own_word(operation, list, words->word[i]);
-        if (own && !tgd_words_have(&fit, own)) {
+        if (own && !tgd_words_have(&fit, own))
             tgd_words_add(&fit, own);
-        }
     }
     const json_t *offered = json_object_get(operation, list);
-    for (size_t i = 0; all && words->count == 0 && i < json_array_size(offered); i++) {
+    for (size_t i = 0; all && words->count == 0 && i < json_array_size(offered); i++)
         tgd_words_add(&fit, json_string_value(json_array_get(offered, i)));
-    }
     return fit;
 }
 
@@ -115,9 +108,8 @@ static bool has_size(const tgb_case *c)
     for (int i = 0; i < c->count; i++) {
         for (const char *item = c->word[i].value; *item;) {
             const size_t length = strcspn(item, "x:");
-            if (length == 1 && *item == 'N') {
+            if (length == 1 && *item == 'N')
                 return true;
-            }
             item += length;
             item += *item != '\0';
         }
@@ -154,9 +146,8 @@ static void add_product(maker *m, const tgd_section *s, const tgd_case_line *lin
     for (int r = 0; text && r < s->nranks; r++) {
         for (int i = 0; i < (sized && s->nsizes > 0 ? s->nsizes : 1); i++) {
             const ptrdiff_t size_bytes = sized && s->nsizes > 0 ? s->sizes[i] : -1;
-            for (int d = 0; d < directions->count; d++) {
+            for (int d = 0; d < directions->count; d++)
                 add_cell(m, s, line, text, (int)s->ranks[r], size_bytes, directions->word[d]);
-            }
         }
     }
     free(text);
@@ -171,9 +162,8 @@ static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *l
 {
     tgb_case c;
     tg_status status = tgb_case_parse(line->text, &c);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     const json_t *operation = tgd_bench_operation(m->bench, c.operation);
     if (!operation) {
         status = tg_fail(TG_BAD_INPUT,
@@ -189,15 +179,12 @@ static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *l
         for (int j = 0; j < algorithms.count && status.code == TG_OK; j++) {
             tgb_case chosen;
             status = tgb_case_parse(line->text, &chosen);
-            if (status.code == TG_OK) {
+            if (status.code == TG_OK)
                 status = set_key(&chosen, "dtype", dtypes.word[i]);
-            }
-            if (status.code == TG_OK) {
+            if (status.code == TG_OK)
                 status = set_key(&chosen, "algorithm", algorithms.word[j]);
-            }
-            if (status.code == TG_OK) {
+            if (status.code == TG_OK)
                 add_product(m, s, line, &chosen, &directions);
-            }
             tgb_case_free(&chosen);
         }
     }
@@ -268,9 +255,8 @@ static int by_ranks(const void *left, const void *right)
 static void repeat_launches(tgd_plan *plan, int launches)
 {
     const int once = plan->count;
-    if (once > 0) {
+    if (once > 0)
         qsort(plan->cell, (size_t)once, sizeof *plan->cell, by_ranks);
-    }
     plan->cell = tgd_resize(plan->cell, once * launches, sizeof *plan->cell);
     for (int i = 0; i < once * launches; i++) {
         tgd_cell cell = plan->cell[i % (once > 0 ? once : 1)];
@@ -290,9 +276,8 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tg
     *plan = (tgd_plan){NULL, 0};
     maker m = {campaign, bench, plan};
     tg_status status = tg_success();
-    for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++) {
+    for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++)
         status = add_section(&m, &campaign->sections[i]);
-    }
     if (status.code == TG_OK && plan->count == 0) {
         status = tg_fail(TG_BAD_INPUT,
                          "%.100s: no operation offers the words that were chosen; "
@@ -300,28 +285,25 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tg
                          tgd_campaign_file(campaign));
     }
     char *output = NULL;
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = tgd_plan_dry_run(plan, campaign, bench, true, &output);
-    }
     if (status.code == TG_OK) {
         json_t *resolved = json_loads(output, 0, NULL);
         status = drop_repeated(plan, resolved);
         json_decref(resolved);
     }
     free(output);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         repeat_launches(plan, (int)campaign->launches);
-    } else {
+    else
         tgd_plan_free(plan);
-    }
     return status;
 }
 
 void tgd_plan_free(tgd_plan *plan)
 {
-    for (int i = 0; i < plan->count; i++) {
+    for (int i = 0; i < plan->count; i++)
         free_cell(&plan->cell[i]);
-    }
     free(plan->cell);
     *plan = (tgd_plan){NULL, 0};
 }
@@ -334,9 +316,8 @@ static bool write_cells(const tgd_plan *plan, FILE *file)
     for (int i = 0; i < plan->count; i++) {
         const tgd_cell *c = &plan->cell[i];
         char size[32] = "";
-        if (c->size_bytes >= 0) {
+        if (c->size_bytes >= 0)
             snprintf(size, sizeof size, "%td", c->size_bytes);
-        }
         fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s\n", c->launch, c->number, c->ranks, c->scaling,
                 c->direction, size, c->text);
     }
@@ -360,9 +341,8 @@ static tg_status in_campaign(tg_status status, const char *path, const tgd_plan 
                              const tgd_campaign *campaign)
 {
     const char *place = strstr(status.text, " line ");
-    if (!place || strncmp(status.text, path, (size_t)(place - status.text)) != 0) {
+    if (!place || strncmp(status.text, path, (size_t)(place - status.text)) != 0)
         return tg_fail(status.code, "%.60s: %s", tgd_campaign_file(campaign), status.text);
-    }
     char *end;
     const long cell = strtol(place + 6, &end, 10) - 2; /* the first line is the header */
     const int line = cell >= 0 && cell < plan->count ? plan->cell[cell].line : 0;
@@ -383,13 +363,11 @@ tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
                          strerror(errno));
     } else {
         status = tgd_bench_dry_run(bench, path, json, output);
-        if (status.code != TG_OK) {
+        if (status.code != TG_OK)
             status = in_campaign(status, path, plan, campaign);
-        }
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         unlink(path);
-    }
     free(path);
     return status;
 }

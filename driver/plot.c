@@ -131,11 +131,10 @@ static tg_status plot_run(const char *run, const char *output, const char *gnupl
     tgd_figures figures = {NULL, 0};
     struct stat is;
     tg_status status = tg_success();
-    if (stat(run, &is) != 0 || !S_ISDIR(is.st_mode)) {
+    if (stat(run, &is) != 0 || !S_ISDIR(is.st_mode))
         status = tg_fail(TG_BAD_INPUT, "'%.150s' is not a folder; expected a run folder", run);
-    } else if (stat(path, &is) != 0 || !S_ISREG(is.st_mode)) {
+    else if (stat(path, &is) != 0 || !S_ISREG(is.st_mode))
         status = tg_fail(TG_BAD_INPUT, "'%.150s' holds no cells.csv; expected a run folder", run);
-    }
     status = status.code == TG_OK ? tgd_table_read(path, &table) : status;
     status = status.code == TG_OK ? tgd_points_make(&table, &points) : status;
     if (status.code == TG_OK) {
@@ -163,9 +162,8 @@ static tg_status read_words(int argc, char **argv, tgd_words *runs, const char *
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--output") == 0) {
-            if (i + 1 == argc || *output) {
+            if (i + 1 == argc || *output)
                 return tg_fail(TG_BAD_INPUT, "plot: --output needs one folder, once");
-            }
             *output = argv[++i];
         } else if (strncmp(argv[i], "--output=", 9) == 0 && !*output) {
             *output = argv[i] + 9;
@@ -176,9 +174,8 @@ static tg_status read_words(int argc, char **argv, tgd_words *runs, const char *
             tgd_words_add(runs, argv[i]);
         }
     }
-    if (runs->count == 0) {
+    if (runs->count == 0)
         return tg_fail(TG_BAD_INPUT, "plot: no run given; expected RUN... [--output DIR]");
-    }
     if (*output && (runs->count > 1 || !**output)) {
         return tg_fail(TG_BAD_INPUT,
                        "plot: --output takes a folder and one RUN; expected RUN --output DIR");
@@ -204,9 +201,8 @@ int tgd_plot(int argc, char **argv)
                     "plot: gnuplot is not installed; expected it in PATH (Debian: gnuplot-nox and "
                     "fonts-liberation)");
     }
-    for (int i = 0; i < runs.count && status.code == TG_OK; i++) {
+    for (int i = 0; i < runs.count && status.code == TG_OK; i++)
         status = plot_run(runs.word[i], output, gnuplot);
-    }
     tgd_words_free(&runs);
     free(gnuplot);
     return status.code == TG_OK ? 0 : tgd_report(status);

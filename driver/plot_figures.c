@@ -38,9 +38,8 @@ static tgd_value quotient(double factor, const tgd_point *above, const tgd_point
 static tgd_value speedup_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
     (void)all;
-    if (!base) {
+    if (!base)
         return nothing;
-    }
     tgd_value v = quotient(base->ranks, base, p);
     v.superlinear = !p->oversubscribed && v.value > 1.05 * p->ranks;
     return v;
@@ -49,9 +48,8 @@ static tgd_value speedup_of(const tgd_points *all, const tgd_point *p, const tgd
 static tgd_value efficiency_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
     (void)all;
-    if (!base) {
+    if (!base)
         return nothing;
-    }
     tgd_value v = quotient((double)base->ranks / p->ranks, base, p);
     v.superlinear = !p->oversubscribed && v.value > 1.05;
     return v;
@@ -85,9 +83,8 @@ static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_p
         if (strcmp(q->direction, "forward") == 0 && q->ranks == p->ranks &&
             strcmp(q->cell_case, p->cell_case) == 0 && strcmp(q->scaling, p->scaling) == 0 &&
             strcmp(q->part[TGD_PART_BUILD], p->part[TGD_PART_BUILD]) == 0 &&
-            q->oversubscribed == p->oversubscribed) {
+            q->oversubscribed == p->oversubscribed)
             return quotient(1, p, q);
-        }
     }
     return nothing;
 }
@@ -285,21 +282,17 @@ static unsigned series_parts(const tgd_kind *kind)
 
 static bool agree(const tgd_point *a, const tgd_point *b, unsigned parts)
 {
-    for (int part = 0; part < TGD_PARTS; part++) {
-        if ((parts >> part & 1u) && strcmp(a->part[part], b->part[part]) != 0) {
+    for (int part = 0; part < TGD_PARTS; part++)
+        if ((parts >> part & 1u) && strcmp(a->part[part], b->part[part]) != 0)
             return false;
-        }
-    }
     return true;
 }
 
 static bool varies(const choice *points, tgd_part part)
 {
-    for (int i = 1; i < points->count; i++) {
-        if (!agree(points->at[0], points->at[i], 1u << part)) {
+    for (int i = 1; i < points->count; i++)
+        if (!agree(points->at[0], points->at[i], 1u << part))
             return true;
-        }
-    }
     return false;
 }
 
@@ -314,12 +307,10 @@ static int drawing_order(const void *left, const void *right)
                               {a->ranks, b->ranks}};
     int order = a->raw - b->raw;
     order = order ? order : strcmp(a->part[TGD_PART_BESIDE], b->part[TGD_PART_BESIDE]);
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !order; i++) {
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !order; i++)
         order = (keys[i][0] > keys[i][1]) - (keys[i][0] < keys[i][1]);
-    }
-    for (int part = 0; part < TGD_PARTS && !order; part++) {
+    for (int part = 0; part < TGD_PARTS && !order; part++)
         order = strcmp(a->part[part], b->part[part]);
-    }
     return order ? order : (a > b) - (a < b);
 }
 
@@ -352,9 +343,8 @@ static void append_own_words(char **label, const tgd_point *p, const choice *poi
                 strcmp(points->at[i]->op, p->op) != 0 || tgd_words_have(&theirs, words.word[w]);
             tgd_words_free(&theirs);
         }
-        if (!common) {
+        if (!common)
             append(label, " ", words.word[w]);
-        }
     }
     tgd_words_free(&words);
 }
@@ -369,9 +359,8 @@ static bool tells_apart(const tgd_kind *kind, const tgd_point *p, const choice *
         const tgd_point *q = points->at[i];
         if (!(part == TGD_PART_ALGORITHM && q->raw) &&
             !(part == TGD_PART_LAYOUT && strcmp(q->op, p->op) != 0) &&
-            !(part == TGD_PART_WORK && q->adjoint != p->adjoint)) {
+            !(part == TGD_PART_WORK && q->adjoint != p->adjoint))
             choose(&among, q);
-        }
     }
     const bool apart = (series_parts(kind) >> part & 1u) && *p->part[part] && varies(&among, part);
     free(among.at);
@@ -387,17 +376,14 @@ static char *label_of(const tgd_kind *kind, const tgd_point *p, const choice *po
     const char *op = p->raw ? p->op + strlen("raw:") : p->op;
     const bool many = varies(points, TGD_PART_BESIDE);
     char *label = tgd_copy(many ? op : "");
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        if (tells_apart(kind, p, points, order[i])) {
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (tells_apart(kind, p, points, order[i]))
             append(&label, " ", p->part[order[i]]);
-        }
-    }
     append_own_words(&label, p, points);
-    if (!*label) {
+    if (!*label)
         append(&label, "", op);
-    } else if (p->raw && !many) {
+    else if (p->raw && !many)
         append(&label, " ", "raw");
-    }
     return label;
 }
 
@@ -409,9 +395,8 @@ static const tgd_point *base_of(const tgd_kind *kind, const tgd_point *first, co
     for (int i = 0; i < points->count; i++) {
         const tgd_point *p = points->at[i];
         if (agree(first, p, series_parts(kind)) && p->launches > 0 && !p->oversubscribed &&
-            (p->layer || p->ranks > 1) && (!base || p->ranks < base->ranks)) {
+            (p->layer || p->ranks > 1) && (!base || p->ranks < base->ranks))
             base = p;
-        }
     }
     return base;
 }
@@ -451,16 +436,13 @@ static tgd_series make_series(const tgd_points *all, const tgd_kind *kind, const
     const int own = s.count;
     for (int i = 0; i < points->count && !kind->along_size; i++) {
         bool known = false;
-        for (int m = 0; m < s.count && !known; m++) {
+        for (int m = 0; m < s.count && !known; m++)
             known = s.mark[m].x == along(kind, points->at[i]);
-        }
-        if (!known && own > 0) {
+        if (!known && own > 0)
             add_mark(&s, (tgd_mark){NULL, along(kind, points->at[i]), nothing});
-        }
     }
-    if (s.count > 0) {
+    if (s.count > 0)
         qsort(s.mark, (size_t)s.count, sizeof *s.mark, mark_order);
-    }
     return s;
 }
 
@@ -472,11 +454,9 @@ static void free_series(tgd_series *series)
 
 static const tgd_point *member(const tgd_series *series)
 {
-    for (int m = 0; m < series->count; m++) {
-        if (series->mark[m].point) {
+    for (int m = 0; m < series->count; m++)
+        if (series->mark[m].point)
             return series->mark[m].point;
-        }
-    }
     return NULL;
 }
 
@@ -493,9 +473,8 @@ static int dress(tgd_figure *figure)
              t++) { /* the primitive's own, the algorithm `mpi` before others */
             const tgd_series *other = &figure->series[t];
             const bool mpi = strcmp(member(other)->part[TGD_PART_ALGORITHM], "mpi") == 0;
-            if (!other->raw && (!now->look || mpi) && agree(member(now), member(other), same)) {
+            if (!other->raw && (!now->look || mpi) && agree(member(now), member(other), same))
                 now->look = other->look;
-            }
         }
         now->look = now->look ? now->look : ++looks;
         raws += now->raw;
@@ -511,9 +490,8 @@ static int dress(tgd_figure *figure)
 
 static void free_figure(tgd_figure *figure)
 {
-    for (int s = 0; s < figure->count; s++) {
+    for (int s = 0; s < figure->count; s++)
         free_series(&figure->series[s]);
-    }
     free(figure->series);
     free(figure->name);
 }
@@ -537,11 +515,9 @@ static bool worth_drawing(const tgd_figure *figure)
 
 static bool any_drawn(const tgd_series *series)
 {
-    for (int m = 0; m < series->count; m++) {
-        if (drawn(&series->mark[m])) {
+    for (int m = 0; m < series->count; m++)
+        if (drawn(&series->mark[m]))
             return true;
-        }
-    }
     return false;
 }
 
@@ -551,13 +527,11 @@ static char *longer_name(const char *name, tgd_part part, const char *text)
     const char *unit = part != TGD_PART_RANKS ? "" : strcmp(text, "1") == 0 ? "rank" : "ranks";
     char *longer = tgd_format("%s_%.40s%s", name, text, unit);
     char *to = longer;
-    for (const char *from = longer; *from; from++) {
-        if (isascii((unsigned char)*from) && isalnum((unsigned char)*from)) {
+    for (const char *from = longer; *from; from++)
+        if (isascii((unsigned char)*from) && isalnum((unsigned char)*from))
             *to++ = *from;
-        } else if (*from != ' ') {
+        else if (*from != ' ')
             *to++ = *from == '-' || *from == '_' ? *from : '-';
-        }
-    }
     *to = '\0';
     return longer;
 }
@@ -583,20 +557,16 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
                          const choice *points, const char *name, unsigned split)
 {
     for (int part = 0; part < TGD_PARTS; part++) {
-        if (!(split >> part & 1u)) {
+        if (!(split >> part & 1u))
             continue;
-        }
         for (int i = 0; i < points->count; i++) {
             choice some = {NULL, 0};
             bool seen = false;
-            for (int j = 0; j < i && !seen; j++) {
+            for (int j = 0; j < i && !seen; j++)
                 seen = agree(points->at[i], points->at[j], 1u << part);
-            }
-            for (int j = i; j < points->count && !seen; j++) {
-                if (agree(points->at[i], points->at[j], 1u << part)) {
+            for (int j = i; j < points->count && !seen; j++)
+                if (agree(points->at[i], points->at[j], 1u << part))
                     choose(&some, points->at[j]);
-                }
-            }
             if (some.count > 0) {
                 char *longer = longer_name(name, (tgd_part)part, points->at[i]->part[part]);
                 make_figures(figures, all, kind, &some, longer, split & ~(1u << part));
@@ -610,9 +580,8 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
     tgd_figure figure = {.kind = kind, .name = tgd_copy(name)};
     for (int i = 0; i < points->count; i++) {
         bool seen = false;
-        for (int j = 0; j < i && !seen; j++) {
+        for (int j = 0; j < i && !seen; j++)
             seen = agree(points->at[i], points->at[j], series_parts(kind));
-        }
         if (!seen) {
             tgd_series series = make_series(all, kind, points->at[i], points);
             if (any_drawn(&series)) {
@@ -648,9 +617,8 @@ tgd_figures tgd_figures_make(const tgd_points *points)
         choice chosen = {NULL, 0};
         for (int i = 0; i < points->count; i++) {
             const tgd_point *p = &points->at[i];
-            if (strcmp(p->scaling, kinds[k].scaling) == 0 && kinds[k].takes(p)) {
+            if (strcmp(p->scaling, kinds[k].scaling) == 0 && kinds[k].takes(p))
                 choose(&chosen, p);
-            }
         }
         if (chosen.count > 0) {
             qsort(chosen.at, (size_t)chosen.count, sizeof *chosen.at, drawing_order);
@@ -663,9 +631,8 @@ tgd_figures tgd_figures_make(const tgd_points *points)
 
 void tgd_figures_free(tgd_figures *figures)
 {
-    for (int i = 0; i < figures->count; i++) {
+    for (int i = 0; i < figures->count; i++)
         free_figure(&figures->at[i]);
-    }
     free(figures->at);
     *figures = (tgd_figures){NULL, 0};
 }

@@ -66,26 +66,21 @@ static tg_status read_rows(const tgd_table *table, row **rows)
 {
     int text_at[TEXTS], number_at[NUMBERS];
     tg_status status = tg_success();
-    for (int i = 0; i < TEXTS && status.code == TG_OK; i++) {
+    for (int i = 0; i < TEXTS && status.code == TG_OK; i++)
         status = tgd_table_require(table, text_name[i], &text_at[i]);
-    }
-    for (int i = 0; i < NUMBERS && status.code == TG_OK; i++) {
+    for (int i = 0; i < NUMBERS && status.code == TG_OK; i++)
         status = tgd_table_require(table, number_name[i], &number_at[i]);
-    }
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     *rows = tgd_resize(NULL, table->rows, sizeof **rows);
     for (int r = 0; r < table->rows; r++) {
         row *now = &(*rows)[r];
-        for (int i = 0; i < TEXTS; i++) {
+        for (int i = 0; i < TEXTS; i++)
             now->text[i] = tgd_table_text(table, r, text_at[i]);
-        }
         for (int i = 0; i < NUMBERS; i++) {
             status = tgd_table_number(table, r, number_at[i], &now->number[i]);
-            if (status.code != TG_OK) {
+            if (status.code != TG_OK)
                 return status;
-            }
         }
         const double t_us = now->number[NUMBER_t_median_us], ranks = now->number[NUMBER_ranks];
         now->good = strcmp(now->text[TEXT_status], "ok") == 0 && t_us > SHORTEST_US &&
@@ -99,14 +94,11 @@ static tg_status read_rows(const tgd_table *table, row **rows)
 static bool same_cell(const row *a, const row *b)
 {
     static const int key[] = {TEXT_direction, TEXT_scaling, TEXT_build, TEXT_case};
-    if (a->number[NUMBER_ranks] != b->number[NUMBER_ranks]) {
+    if (a->number[NUMBER_ranks] != b->number[NUMBER_ranks])
         return false;
-    }
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        if (strcmp(a->text[key[i]], b->text[key[i]]) != 0) {
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+        if (strcmp(a->text[key[i]], b->text[key[i]]) != 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -118,15 +110,13 @@ static bool backward(const char *direction)
 /* A layer is an operation with a batch, or one that was run backward or in a whole step. */
 static bool is_layer(const row *rows, int count, const row *one)
 {
-    if (strstr(one->text[TEXT_case], " batch=")) {
+    if (strstr(one->text[TEXT_case], " batch="))
         return true;
-    }
     for (int r = 0; r < count; r++) {
         const char *direction = rows[r].text[TEXT_direction];
         if ((strcmp(direction, "backward") == 0 || strcmp(direction, "step") == 0) &&
-            strcmp(rows[r].text[TEXT_op], one->text[TEXT_op]) == 0) {
+            strcmp(rows[r].text[TEXT_op], one->text[TEXT_op]) == 0)
             return true;
-        }
     }
     return false;
 }
@@ -138,11 +128,9 @@ static const char *beside(const char *op)
                                           {"raw:MPI_Reduce", "sum_reduce"},
                                           {"raw:MPI_Allreduce", "all_sum_reduce"},
                                           {"raw:MPI_Alltoallw", "repartition"}};
-    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++) {
-        if (strcmp(op, pair[i][0]) == 0) {
+    for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
+        if (strcmp(op, pair[i][0]) == 0)
             return pair[i][1];
-        }
-    }
     return op;
 }
 
@@ -241,9 +229,8 @@ static void combine(tgd_point *p, const row *rows, int count, int point)
             p->hi_us = medians[hi - 1];
         }
         if (!(p->lo_us > SHORTEST_US && p->lo_us <= p->time_us && p->hi_us >= p->time_us &&
-              p->hi_us < LONGEST_US)) {
+              p->hi_us < LONGEST_US))
             p->lo_us = p->hi_us = NAN;
-        }
         p->bus_bytes = one->number[NUMBER_busbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;
         p->tensor_bytes = one->number[NUMBER_algbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;
         p->bound_us = one->number[NUMBER_bound_us];
@@ -266,9 +253,8 @@ static double group_of(double value, const double *sorted, int n, double ratio)
     double first = n ? sorted[0] : value, last = first;
     for (int i = 0; i < n; i++) {
         if (sorted[i] > first * ratio) {
-            if (value < sorted[i]) {
+            if (value < sorted[i])
                 break;
-            }
             first = sorted[i];
         }
         last = sorted[i];
@@ -285,9 +271,8 @@ static void group_sizes(tgd_points *points, const char *scaling, bool layer)
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < points->count; i++) {
             tgd_point *p = &points->at[i];
-            if (p->layer != layer || strcmp(p->scaling, scaling) != 0) {
+            if (p->layer != layer || strcmp(p->scaling, scaling) != 0)
                 continue;
-            }
             if (pass == 1) {
                 const double s = group_of(p->size_bytes, size, sizes, 1.10);
                 const double w = group_of(p->work, work, works, 1.25);
@@ -297,12 +282,10 @@ static void group_sizes(tgd_points *points, const char *scaling, bool layer)
                                                         : tgd_bytes_text(w);
                 continue;
             }
-            if (!isnan(p->size_bytes)) {
+            if (!isnan(p->size_bytes))
                 size[sizes++] = p->size_bytes;
-            }
-            if (!isnan(p->work)) {
+            if (!isnan(p->work))
                 work[works++] = p->work;
-            }
         }
         qsort(size, (size_t)sizes, sizeof *size, ascending);
         qsort(work, (size_t)works, sizeof *work, ascending);
@@ -319,9 +302,8 @@ static void number_layouts(tgd_points *points)
         tgd_point *p = &points->at[i];
         const bool strong = strcmp(p->scaling, "strong") == 0;
         int before = 0;
-        if (strcmp(p->scaling, "size") == 0) {
+        if (strcmp(p->scaling, "size") == 0)
             continue; /* has its grids there already */
-        }
         for (int j = 0; j < i; j++) {
             const tgd_point *q = &points->at[j];
             bool same = q->ranks == p->ranks && strcmp(q->scaling, p->scaling) == 0;
@@ -349,9 +331,8 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
     }
     for (int r = 0; r < table->rows; r++) {
         int same = 0;
-        while (same < r && !same_cell(&rows[same], &rows[r])) {
+        while (same < r && !same_cell(&rows[same], &rows[r]))
             same++;
-        }
         points->rejected += !rows[r].good;
         if (same < r) {
             rows[r].point = rows[same].point;
@@ -361,9 +342,8 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
         points->at = tgd_resize(points->at, points->count + 1, sizeof *points->at);
         points->at[points->count++] = first_look(rows, table->rows, &rows[r]);
     }
-    for (int i = 0; i < points->count; i++) {
+    for (int i = 0; i < points->count; i++)
         combine(&points->at[i], rows, table->rows, i);
-    }
     static const char *const scalings[] = {"strong", "weak", "size"};
     for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
         group_sizes(points, scalings[s], false);
@@ -386,11 +366,9 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
 
 void tgd_points_free(tgd_points *points)
 {
-    for (int i = 0; i < points->count; i++) {
-        for (int part = 0; part < TGD_PARTS; part++) {
+    for (int i = 0; i < points->count; i++)
+        for (int part = 0; part < TGD_PARTS; part++)
             free(points->at[i].part[part]);
-        }
-    }
     free(points->at);
     free(points->run_id);
     free(points->mpi);

@@ -36,11 +36,10 @@ static void put_safe(FILE *file, const char *before, const char *text, const cha
 
 static void put_number(FILE *file, double value)
 {
-    if (isfinite(value)) {
+    if (isfinite(value))
         fprintf(file, ",%.12g", value);
-    } else {
+    else
         fputc(',', file); /* empty: not measured */
-    }
 }
 
 static void put_field(FILE *file, const char *text)
@@ -179,9 +178,8 @@ static void put_log_ticks(FILE *file, double min, double max, int base)
         size_t size = 0;
         int ticks = 0;
         FILE *out = open_memstream(&text, &size);
-        if (!out) {
+        if (!out)
             return;
-        }
         for (double power = low; power <= high; power++) {
             for (int i = 0; i < 8 && list[choice][i] > 0; i++) {
                 const double value = list[choice][i] * pow(base, power);
@@ -194,13 +192,11 @@ static void put_log_ticks(FILE *file, double min, double max, int base)
         }
         fclose(out);
         const bool enough = ticks >= 3 || choice == 3;
-        if (enough) {
+        if (enough)
             fprintf(file, "set ytics (%s)\n", text);
-        }
         free(text);
-        if (enough) {
+        if (enough)
             return;
-        }
     }
 }
 
@@ -215,9 +211,8 @@ static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v)
         for (int m = 0; m < figure->series[s].count; m++) {
             const double x = figure->series[s].mark[m].x;
             bool known = ticks == 256;
-            for (int t = 0; t < ticks && !known; t++) {
+            for (int t = 0; t < ticks && !known; t++)
                 known = tick[t] == x;
-            }
             if (!known) {
                 numbered[ticks] = false;
                 tick[ticks++] = x;
@@ -267,9 +262,8 @@ static void put_array(FILE *file, const char *name, const tgd_figure *figure,
                       int (*of)(const tgd_series *))
 {
     fprintf(file, "array %s[%d] = [", name, figure->count);
-    for (int s = 0; s < figure->count; s++) {
+    for (int s = 0; s < figure->count; s++)
         fprintf(file, "%s%d", s ? ", " : "", of(&figure->series[s]));
-    }
     fputs("]\n", file);
 }
 
@@ -293,9 +287,8 @@ static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
     const tgd_series *any =
         &figure->series[0]; /* its marks, gaps among them, are all places along x */
     double step = 0.012 * log2(v->x_max / v->x_min);
-    for (int m = 1; m < any->count && !figure->kind->along_size; m++) {
+    for (int m = 1; m < any->count && !figure->kind->along_size; m++)
         step = fmin(step, 0.6 * log2(any->mark[m].x / any->mark[m - 1].x) / figure->count);
-    }
     fprintf(file, "array shift[%d] = [", figure->count);
     for (int s = 0; s < figure->count; s++) {
         const double steps =
@@ -350,11 +343,10 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
     fprintf(file, "x_label = '%s'\ny_label = '%s%s%s%s'\n",
             figure->kind->along_size ? "tensor size (bytes)" : "ranks", figure->kind->y_label,
             *v.unit ? " (" : "", v.unit, *v.unit ? ")" : "");
-    if (figure->kind->along_size) {
+    if (figure->kind->along_size)
         put_size_ticks(file, &v);
-    } else {
+    else
         put_rank_ticks(file, figure, &v);
-    }
     if (!named(figure->kind, "efficiency")) {
         put_log_ticks(file, v.y_min, v.y_max,
                       named(figure->kind, "speedup") || named(figure->kind, "ratio") ? 2 : 10);
@@ -369,9 +361,8 @@ static void put_range(FILE *file, const char *before, double min, double max, ch
 {
     char *low = text(min), *high = text(max);
     fprintf(file, "%s%s", before, low);
-    if (strcmp(low, high) != 0) {
+    if (strcmp(low, high) != 0)
         fprintf(file, " to %s", high);
-    }
     fputs(after, file);
     free(low);
     free(high);
@@ -392,26 +383,22 @@ static void put_series(FILE *file, const tgd_figure *figure, const tgd_series *s
     put_safe(file, "  ", series->label, ": ");
     put_safe(file, "", one->op, "");
     put_safe(file, " ", one->direction, "");
-    if (*one->part[TGD_PART_ALGORITHM]) {
+    if (*one->part[TGD_PART_ALGORITHM])
         put_safe(file, ", algorithm ", one->part[TGD_PART_ALGORITHM], "");
-    }
     put_safe(file, ", ", one->part[TGD_PART_DTYPE], "");
-    if (isfinite(size_min)) {
+    if (isfinite(size_min))
         put_range(file, ", tensor of ", size_min, size_max, tgd_bytes_text, "");
-    }
     if (strcmp(figure->kind->scaling, "weak") == 0 && isfinite(work_min)) {
         put_range(file, ", for each rank ", work_min, work_max,
                   one->layer ? tgd_flops_text : tgd_bytes_text, one->layer ? "" : " held");
     }
-    if (figure->kind->along_size) {
+    if (figure->kind->along_size)
         fprintf(file, ", %d rank%s", one->ranks, one->ranks == 1 ? "" : "s");
-    }
     if (series->base && (figure->kind->needs_base || strcmp(figure->kind->script, "weak") == 0)) {
         fprintf(file, "; base case: %d rank%s, %.4g us", series->base->ranks,
                 series->base->ranks == 1 ? "" : "s", series->base->time_us);
-        if (isfinite(series->base->lo_us)) {
+        if (isfinite(series->base->lo_us))
             fprintf(file, " (%.4g to %.4g us)", series->base->lo_us, series->base->hi_us);
-        }
     }
     put_safe(file, ".\n    Case at the last point: ", one->cell_case, "\n");
 }
@@ -457,9 +444,8 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     }
     fprintf(file, "%s.\n", figure->kind->what);
     fputs("Series:\n", file);
-    for (int s = 0; s < figure->count; s++) {
+    for (int s = 0; s < figure->count; s++)
         put_series(file, figure, &figure->series[s]);
-    }
     put_interval(file, figure->kind, least);
     fprintf(file, least == most ? "Launches: %d.\n" : "Launches: %d to %d.\n", least, most);
     if (hollow) {
@@ -468,29 +454,24 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
               "them.\n",
               file);
     }
-    if (stars) {
+    if (stars)
         fputs("Stars: more than 5 % above the ideal (superlinear).\n", file);
-    }
     if (!figure->kind->along_size && figure->count > 1 &&
         (named(figure->kind, "ratio") || strcmp(figure->kind->script, "time_ranks") == 0)) {
         fputs(
             "Marks that would cover each other stand side by side; the tick is their rank count.\n",
             file);
     }
-    if (points->rejected > 0) {
+    if (points->rejected > 0)
         fprintf(file, "Not drawn: %d rows of the run whose status is not ok.\n", points->rejected);
-    }
     fputs("Lines join neighbours that were measured; nothing was measured between them.\n", file);
-    if (points->machine) {
+    if (points->machine)
         put_safe(file, "Machine: ", points->machine, ". ");
-    }
     put_safe(file, "MPI: ", points->mpi, ".");
-    if (isfinite(points->nodes)) {
+    if (isfinite(points->nodes))
         fprintf(file, " Nodes: %.0f.", points->nodes);
-    }
-    if (isfinite(points->threads)) {
+    if (isfinite(points->threads))
         fprintf(file, " BLAS threads of a rank: %.0f.", points->threads);
-    }
     put_safe(file, " Run: ", points->run_id, ".\n");
 }
 
@@ -544,9 +525,8 @@ tg_status tgd_figure_write(const tgd_figure *figure, const tgd_points *points,
             written = !ferror(file);
             written = fclose(file) == 0 && written;
         }
-        if (!written) {
+        if (!written)
             status = tg_fail(TG_BAD_INPUT, "'%.150s' cannot be written: %s", path, strerror(errno));
-        }
         free(path);
     }
     return status;

@@ -16,9 +16,8 @@ static double left_s(const tgd_progress *p)
 {
     const double now = tgd_now_s();
     const double budget = fmax(p->end_s - now, 0);
-    if (p->done < ENOUGH_CELLS) {
+    if (p->done < ENOUGH_CELLS)
         return budget;
-    }
     return fmin(budget, (now - p->start_s) / p->done * (p->total - p->done));
 }
 
@@ -43,15 +42,13 @@ void tgd_progress_start(tgd_progress *p, int total, double budget_s)
 void tgd_progress_show(tgd_progress *p)
 {
     if (!p->terminal) {
-        if (tgd_now_s() - p->printed_s >= plain_every_s) {
+        if (tgd_now_s() - p->printed_s >= plain_every_s)
             tgd_progress_say(p, "%d of %d cells, %.0f s left", p->done, p->total, left_s(p));
-        }
         return;
     }
     char bar[BAR_WIDTH + 1];
-    for (int i = 0; i < BAR_WIDTH; i++) {
+    for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i * p->total < p->done * BAR_WIDTH ? '#' : '.';
-    }
     bar[BAR_WIDTH] = '\0';
     fprintf(stderr, "\r\033[K[%s] %d of %d cells, %.0f s left", bar, p->done, p->total, left_s(p));
     fflush(stderr);

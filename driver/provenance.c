@@ -27,21 +27,15 @@ static const char *const secrets[] = {"SECRET",     "TOKEN", "PASS", "KEY",
 
 static bool is_allowed(const char *name)
 {
-    for (int i = 0; i < COUNT_OF(secrets); i++) {
-        if (strcasestr(name, secrets[i])) {
+    for (int i = 0; i < COUNT_OF(secrets); i++)
+        if (strcasestr(name, secrets[i]))
             return false;
-        }
-    }
-    for (int i = 0; i < COUNT_OF(prefixes); i++) {
-        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) {
+    for (int i = 0; i < COUNT_OF(prefixes); i++)
+        if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
-        }
-    }
-    for (int i = 0; i < COUNT_OF(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
+    for (int i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(name, names[i]) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -55,9 +49,8 @@ static json_t *text(const char *value)
 static json_t *words_array(char *const *word, int count)
 {
     json_t *array = json_array();
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         json_array_append_new(array, text(word[i]));
-    }
     return array;
 }
 
@@ -66,9 +59,8 @@ static json_t *environment(void)
     json_t *object = json_object();
     for (char **variable = environ; *variable; variable++) {
         char *name = strndup(*variable, strcspn(*variable, "="));
-        if (name && is_allowed(name)) {
+        if (name && is_allowed(name))
             json_object_set_new(object, name, text(getenv(name)));
-        }
         free(name);
     }
     return object;
@@ -99,9 +91,8 @@ static json_t *machine_of(const tgd_machine *m)
     json_object_set_new(object, "governor", text(*m->governor ? m->governor : NULL));
     json_object_set_new(object, "memory_bytes", json_integer((json_int_t)m->memory_bytes));
     json_t *load = json_array();
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         json_array_append_new(load, json_real(m->load[i]));
-    }
     json_object_set_new(object, "load_at_start", load);
     return object;
 }
@@ -111,12 +102,10 @@ static char *ask_git(const char *const *arguments)
 {
     tgd_words words = {NULL, 0};
     const char *const start[] = {"git", "-C", TGD_SOURCE_DIR};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         tgd_words_add(&words, start[i]);
-    }
-    for (; *arguments; arguments++) {
+    for (; *arguments; arguments++)
         tgd_words_add(&words, *arguments);
-    }
     char *output, *errors;
     const int status = tgd_child_capture(&words, &output, &errors);
     tgd_words_free(&words);

@@ -65,9 +65,8 @@ static error_t take_word(int key, char *text, struct argp_state *state)
         w->option[key - FIRST] = text ? text : "";
         return 0;
     }
-    if (key != ARGP_KEY_ARG) {
+    if (key != ARGP_KEY_ARG)
         return ARGP_ERR_UNKNOWN;
-    }
     if (w->campaign) {
         w->status =
             tg_fail(TG_BAD_INPUT, "run: '%.80s' is one word too many; expected one CAMPAIGN", text);
@@ -108,9 +107,8 @@ static const char *wrong_option(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         bool value = false;
-        if (*argv[i] == '-' && !is_option(argv[i], &value)) {
+        if (*argv[i] == '-' && !is_option(argv[i], &value))
             return argv[i];
-        }
         i += value;
     }
     return argv[argc - 1];
@@ -202,24 +200,21 @@ static tg_status read_campaign(run *r)
 static tg_status prepare(run *r)
 {
     tg_status status = read_campaign(r);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = tgd_bench_open(r->words.option[BUILDS], &r->bench);
-    }
     if (status.code == TG_OK) {
         tgd_machine_read(&r->machine);
         status = tgd_launcher_make(&r->bench, &r->machine, r->words.option[LAUNCHER], &r->launcher);
     }
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = tgd_plan_make(&r->campaign, &r->bench, &r->plan);
-    }
     return status;
 }
 
 static void release(run *r)
 {
-    if (r->log) {
+    if (r->log)
         fclose(r->log);
-    }
     json_decref(r->record);
     free(r->folder);
     free(r->plan_path);
@@ -258,22 +253,19 @@ static tg_status open_folder(run *r, int argc, char *const *argv)
     tg_status status =
         tgd_folder_make(r->words.option[OUTPUT] ? r->words.option[OUTPUT] : "results",
                         r->machine.host, r->campaign.name, &r->folder);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     char *absolute = realpath(r->folder, NULL);
     r->plan_path = tgd_format("%s/plan.tsv", absolute ? absolute : r->folder);
     free(absolute);
     char *campaign = tgd_format("%s/campaign.ini", r->folder);
     char *log = tgd_format("%s/log.txt", r->folder);
     status = tgd_plan_write(&r->plan, r->plan_path);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = write_text(campaign, r->campaign.text);
-    }
     r->log = status.code == TG_OK ? fopen(log, "w") : NULL;
-    if (status.code == TG_OK && !r->log) {
+    if (status.code == TG_OK && !r->log)
         status = tg_fail(TG_BAD_INPUT, "'%.150s': %s", log, strerror(errno));
-    }
     free(campaign);
     free(log);
     const char *slash = strrchr(r->folder, '/');
@@ -309,17 +301,15 @@ static void on_tick(void *context)
 static json_t *words_json(const tgd_words *list)
 {
     json_t *array = json_array();
-    for (int i = 0; i < list->count; i++) {
+    for (int i = 0; i < list->count; i++)
         json_array_append_new(array, json_string(list->word[i]));
-    }
     return array;
 }
 
 static void log_words(const run *r, const tgd_words *list, char end)
 {
-    for (int i = 0; i < list->count; i++) {
+    for (int i = 0; i < list->count; i++)
         fprintf(r->log, "%s%c", list->word[i], i + 1 < list->count ? ' ' : end);
-    }
 }
 
 /* The launcher's words, tgbench's words: time --cells ... */
@@ -390,9 +380,8 @@ static void launch_all(run *r)
         const tgd_cell *first = &plan->cell[i];
         int count = 0;
         while (i + count < plan->count && first[count].launch == first->launch &&
-               first[count].ranks == first->ranks) {
+               first[count].ranks == first->ranks)
             count++;
-        }
         const double share_s = (end_s - tgd_now_s()) * count / (plan->count - i);
         launch_cells(r, first, count, fmax(share_s, least_cell_s * count));
         i += count;
@@ -411,23 +400,19 @@ static tg_status conclude(run *r, double time_s, tgd_counts *counts)
     tgd_table cells = {0};
     tg_status status = tg_success();
     *counts = (tgd_counts){0, 0, 0};
-    if (access(cells_path, R_OK) == 0) {
+    if (access(cells_path, R_OK) == 0)
         status = tgd_table_read(cells_path, &cells);
-    }
-    if (status.code == TG_OK && cells.name) {
+    if (status.code == TG_OK && cells.name)
         status = tgd_summary_count(&cells, counts);
-    }
-    if (status.code == TG_OK && cells.name) {
+    if (status.code == TG_OK && cells.name)
         status = tgd_summary_write(&cells, summary_path);
-    }
     if (status.code == TG_OK) {
         printf("run folder: %s\n", r->folder);
         printf("%d of %d cells measured in %.0f s, %d wrong", counts->rows - counts->other,
                r->plan.count, time_s, counts->wrong);
         printf(counts->other > 0 ? ", %d with another status than ok\n" : "\n", counts->other);
-        if (cells.name) {
+        if (cells.name)
             tgd_summary_print(&cells, stdout);
-        }
     }
     tgd_table_free(&cells);
     free(cells_path);
@@ -446,12 +431,10 @@ static int finish(run *r, double time_s)
     json_object_set_new(r->record, "stopped_by_signal", json_integer(stop));
     free(now);
     const tg_status written = write_record(r);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = written;
-    }
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return tgd_report(status);
-    }
     if (stop) {
         fprintf(stderr, "tensorgauge: stopped by signal %d; %d of %d cells are in %s\n", (int)stop,
                 counts.rows, r->plan.count, r->folder);
@@ -464,9 +447,8 @@ static int measure(run *r, int argc, char *const *argv)
 {
     watch_signals();
     tg_status status = open_folder(r, argc, argv);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return tgd_report(status);
-    }
     if (r->launcher.blas_core) {
         fprintf(stderr,
                 "BLAS kernel %s is below what this CPU allows; launches get "
@@ -482,9 +464,8 @@ static int show_cells(run *r)
 {
     char *output = NULL;
     const tg_status status = tgd_plan_dry_run(&r->plan, &r->campaign, &r->bench, false, &output);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return tgd_report(status);
-    }
     fputs(output, stdout);
     printf("%d cells, budget %.3g s\n", r->plan.count, r->campaign.budget_s);
     free(output);
@@ -496,18 +477,16 @@ int tgd_run(int argc, char **argv)
     run r = {0};
     tgd_words typed = {NULL, 0}; /* argp changes the order of argv */
     tgd_words_add(&typed, "tensorgauge");
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc; i++)
         tgd_words_add(&typed, argv[i]);
-    }
     tg_status status = read_words(argc, argv, &r.words);
     int result = GOOD;
     if (status.code == TG_OK && r.words.option[HELP]) {
         char name[] = "tensorgauge run";
         argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
     } else {
-        if (status.code == TG_OK) {
+        if (status.code == TG_OK)
             status = prepare(&r);
-        }
         if (status.code != TG_OK) {
             result = tgd_report(status);
         } else {

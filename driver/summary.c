@@ -30,9 +30,8 @@ static tg_status make_view(const tgd_table *cells, view *v)
                   {"status", &v->status}};
     for (int i = 0; i < 4; i++) {
         const tg_status status = tgd_table_require(cells, needed[i].name, needed[i].column);
-        if (status.code != TG_OK) {
+        if (status.code != TG_OK)
             return status;
-        }
     }
     return tg_success();
 }
@@ -69,12 +68,10 @@ static tg_status collect(const view *v, const int *rows, int count, const char *
     for (int i = 0; i < count; i++) {
         double value;
         const tg_status status = tgd_table_number(v->cells, rows[i], column, &value);
-        if (status.code != TG_OK) {
+        if (status.code != TG_OK)
             return status;
-        }
-        if (is_ok(v, rows[i]) && !isnan(value)) {
+        if (is_ok(v, rows[i]) && !isnan(value))
             s->value[s->count++] = value;
-        }
     }
     return tg_success();
 }
@@ -98,12 +95,10 @@ static tg_status summarise(const view *v, const int *rows, int count, double *sc
     series a = {scratch, 0}, b = {scratch + count, 0};
     *s = (summary){.ci_kind = ""};
     tg_status status = collect(v, rows, count, "t_sd_us", &a);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = collect(v, rows, count, "t_mean_us", &b);
-    }
-    for (int i = 0; i < a.count && a.count == b.count; i++) {
+    for (int i = 0; i < a.count && a.count == b.count; i++)
         a.value[i] /= b.value[i];
-    }
     s->within_cv = a.count == b.count ? median_of(&a) : (double)NAN;
     const struct {
         const char *name;
@@ -116,9 +111,8 @@ static tg_status summarise(const view *v, const int *rows, int count, double *sc
         status = collect(v, rows, count, medians[i].name, &a);
         *medians[i].value = median_of(&a);
     }
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         status = collect(v, rows, count, "t_median_us", &a);
-    }
     s->launches = a.count;
     if (status.code != TG_OK || a.count == 0) {
         s->median = s->min = s->max = s->between_cv = (double)NAN;
@@ -153,9 +147,8 @@ static tg_status write_row(const view *v, const int *rows, int count, double *sc
 {
     summary s;
     const tg_status status = summarise(v, rows, count, scratch, &s);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     for (int column = TGB_COL_build; column <= TGB_COL_clock; column++) {
         const int there = tgd_table_column(v->cells, tgb_columns[column].name);
         tgb_csv_field(out, tgd_table_text(v->cells, rows[0], there));
@@ -167,13 +160,11 @@ static tg_status write_row(const view *v, const int *rows, int count, double *sc
     put_number(out, s.ci_hi);
     fprintf(out, ",%s", s.ci_kind);
     const double numbers[] = {s.min, s.max, s.within_cv, s.between_cv, s.bound, s.bound_fraction};
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         put_number(out, numbers[i]);
-    }
     const char *verdict = "ok";
-    for (int i = 0; i < count && strcmp(verdict, "ok") == 0; i++) {
+    for (int i = 0; i < count && strcmp(verdict, "ok") == 0; i++)
         verdict = tgd_table_text(v->cells, rows[i], v->status);
-    }
     putc(',', out);
     tgb_csv_field(out, verdict);
     putc('\n', out);
@@ -182,9 +173,8 @@ static tg_status write_row(const view *v, const int *rows, int count, double *sc
 
 static tg_status write_all(const view *v, FILE *out)
 {
-    for (int column = TGB_COL_build; column <= TGB_COL_clock; column++) {
+    for (int column = TGB_COL_build; column <= TGB_COL_clock; column++)
         fprintf(out, "%s,", tgb_columns[column].name);
-    }
     fputs("launches,median_us,ci_lo_us,ci_hi_us,ci_kind,min_us,max_us,within_cv,between_cv,"
           "bound_us,bound_fraction,status\n",
           out);
@@ -196,17 +186,13 @@ static tg_status write_all(const view *v, FILE *out)
     tg_status status = tg_success();
     for (int i = 0; i < n && status.code == TG_OK; i++) {
         int count = 0;
-        for (int j = i; j < n && !taken[i]; j++) {
-            if (!taken[j] && same_cell(v, i, j)) {
+        for (int j = i; j < n && !taken[i]; j++)
+            if (!taken[j] && same_cell(v, i, j))
                 rows[count++] = j;
-            }
-        }
-        for (int j = 0; j < count; j++) {
+        for (int j = 0; j < count; j++)
             taken[rows[j]] = true;
-        }
-        if (count > 0) {
+        if (count > 0)
             status = write_row(v, rows, count, scratch, out);
-        }
     }
     free(rows);
     free(taken);
@@ -218,18 +204,16 @@ tg_status tgd_summary_write(const tgd_table *cells, const char *path)
 {
     view v;
     tg_status status = make_view(cells, &v);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         return status;
-    }
     FILE *out = fopen(path, "w");
     if (!out) {
         return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
                        strerror(errno));
     }
     status = write_all(&v, out);
-    if (fclose(out) != 0 && status.code == TG_OK) {
+    if (fclose(out) != 0 && status.code == TG_OK)
         status = tg_fail(TG_BAD_INPUT, "'%.150s': %s", path, strerror(errno));
-    }
     return status;
 }
 
@@ -272,12 +256,10 @@ static int best_row(const tgd_table *cells, const char *op, int ranks, const cha
         const bool fits = ranks > 0 ? number_at(cells, i, "ranks") == ranks : !crowded;
         if (!fits || strcmp(text_at(cells, i, "op"), op) != 0 ||
             strcmp(text_at(cells, i, "direction"), "forward") != 0 ||
-            strcmp(text_at(cells, i, "status"), "ok") != 0 || isnan(number_at(cells, i, name))) {
+            strcmp(text_at(cells, i, "status"), "ok") != 0 || isnan(number_at(cells, i, name)))
             continue;
-        }
-        if (best < 0 || sign * number_at(cells, i, name) > sign * number_at(cells, best, name)) {
+        if (best < 0 || sign * number_at(cells, i, name) > sign * number_at(cells, best, name))
             best = i;
-        }
     }
     return best;
 }
@@ -321,16 +303,13 @@ static void print_crowded(const tgd_table *cells, FILE *out)
     for (int i = 0; i < cells->rows; i++) {
         const char *ranks = text_at(cells, i, "ranks");
         if (strcmp(text_at(cells, i, "oversubscribed"), "1") == 0 &&
-            !tgd_words_have(&crowded, ranks)) {
+            !tgd_words_have(&crowded, ranks))
             tgd_words_add(&crowded, ranks);
-        }
     }
-    for (int i = 0; i < crowded.count; i++) {
+    for (int i = 0; i < crowded.count; i++)
         fprintf(out, "%s%s", i == 0 ? "  oversubscribed: " : ", ", crowded.word[i]);
-    }
-    if (crowded.count > 0) {
+    if (crowded.count > 0)
         fputs(" ranks share fewer cores; these times are not a scaling result\n", out);
-    }
     tgd_words_free(&crowded);
 }
 
@@ -339,9 +318,8 @@ void tgd_summary_print(const tgd_table *cells, FILE *out)
     const int ranks = smallest_group(cells);
     for (size_t i = 0; ranks > 0 && i < sizeof facts / sizeof *facts; i++) {
         const int row = best_row(cells, facts[i].op, ranks, facts[i].pick, facts[i].sign);
-        if (row < 0 || isnan(number_at(cells, row, facts[i].value))) {
+        if (row < 0 || isnan(number_at(cells, row, facts[i].value)))
             continue;
-        }
         char *size = bytes_text(number_at(cells, row, "size_bytes"));
         fprintf(out, "  %s of %s at %d ranks: %.3g %s\n", facts[i].op, size, ranks,
                 number_at(cells, row, facts[i].value), facts[i].unit);

@@ -47,9 +47,8 @@ static void on_field(void *text, size_t length, void *context)
 
 static void drop_fields(reader *r)
 {
-    for (int i = 0; i < r->count; i++) {
+    for (int i = 0; i < r->count; i++)
         free(r->field[i]);
-    }
     r->count = 0;
 }
 
@@ -65,9 +64,8 @@ static tg_status take_header(reader *r)
         }
     }
     t->name = malloc((size_t)r->count * sizeof *t->name);
-    if (!t->name) {
+    if (!t->name)
         return no_memory(t->path);
-    }
     memcpy(t->name, r->field, (size_t)r->count * sizeof *t->name);
     t->columns = r->count;
     r->count = 0;
@@ -90,9 +88,8 @@ static tg_status take_row(reader *r)
         t->cell = cell ? cell : t->cell;
         long *line = realloc(t->line, room * sizeof *line);
         t->line = line ? line : t->line;
-        if (!cell || !line) {
+        if (!cell || !line)
             return no_memory(t->path);
-        }
     }
     memcpy(t->cell + rows * columns, r->field, columns * sizeof *t->cell);
     t->line[t->rows++] = r->line;
@@ -104,9 +101,8 @@ static void on_record(int end, void *context)
 {
     (void)end;
     reader *r = context;
-    if (r->status.code == TG_OK) {
+    if (r->status.code == TG_OK)
         r->status = r->table->name ? take_row(r) : take_header(r);
-    }
     drop_fields(r);
 }
 
@@ -161,23 +157,19 @@ tg_status tgd_table_read(const char *path, tgd_table *t)
     csv_free(&parser);
     drop_fields(&r);
     free(r.field);
-    if (r.status.code == TG_OK && !t->name) {
+    if (r.status.code == TG_OK && !t->name)
         r.status = tg_fail(TG_BAD_INPUT, "%s is empty; expected a header line", path);
-    }
-    if (r.status.code != TG_OK) {
+    if (r.status.code != TG_OK)
         tgd_table_free(t);
-    }
     return r.status;
 }
 
 void tgd_table_free(tgd_table *t)
 {
-    for (int i = 0; i < t->columns; i++) {
+    for (int i = 0; i < t->columns; i++)
         free(t->name[i]);
-    }
-    for (size_t i = 0; i < (size_t)t->rows * (size_t)t->columns; i++) {
+    for (size_t i = 0; i < (size_t)t->rows * (size_t)t->columns; i++)
         free(t->cell[i]);
-    }
     free(t->path);
     free(t->name);
     free(t->cell);
@@ -187,11 +179,9 @@ void tgd_table_free(tgd_table *t)
 
 int tgd_table_column(const tgd_table *t, const char *name)
 {
-    for (int i = 0; i < t->columns; i++) {
-        if (strcmp(t->name[i], name) == 0) {
+    for (int i = 0; i < t->columns; i++)
+        if (strcmp(t->name[i], name) == 0)
             return i;
-        }
-    }
     return -1;
 }
 
@@ -211,13 +201,11 @@ tg_status tgd_table_number(const tgd_table *t, int row, int column, double *valu
 {
     const char *text = tgd_table_text(t, row, column);
     *value = (double)NAN;
-    if (*text == '\0') {
+    if (*text == '\0')
         return tg_success();
-    }
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain) {
+    if (!plain)
         return no_memory(t->path);
-    }
     char *end;
     *value = strtod_l(text, &end, plain);
     freelocale(plain);

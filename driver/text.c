@@ -21,9 +21,8 @@ char *tgd_format(const char *format, ...)
     va_list arguments;
     char *text = NULL;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0) {
+    if (vasprintf(&text, format, arguments) < 0)
         text = NULL;
-    }
     va_end(arguments);
     return must(text);
 }
@@ -47,27 +46,23 @@ void tgd_words_add(tgd_words *words, const char *word)
 void tgd_words_split(tgd_words *words, const char *text)
 {
     char *copy = tgd_copy(text), *rest = NULL;
-    for (char *word = strtok_r(copy, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+    for (char *word = strtok_r(copy, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
         tgd_words_add(words, word);
-    }
     free(copy);
 }
 
 bool tgd_words_have(const tgd_words *words, const char *word)
 {
-    for (int i = 0; i < words->count; i++) {
-        if (strcmp(words->word[i], word) == 0) {
+    for (int i = 0; i < words->count; i++)
+        if (strcmp(words->word[i], word) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 void tgd_words_free(tgd_words *words)
 {
-    for (int i = 0; i < words->count; i++) {
+    for (int i = 0; i < words->count; i++)
         free(words->word[i]);
-    }
     free(words->word);
     *words = (tgd_words){NULL, 0};
 }
@@ -75,20 +70,17 @@ void tgd_words_free(tgd_words *words)
 char *tgd_read_file(const char *path)
 {
     FILE *file = fopen(path, "r");
-    if (!file) {
+    if (!file)
         return NULL;
-    }
     char *text = NULL, block[4096];
     size_t size = 0, length;
     FILE *out = must(open_memstream(&text, &size));
-    while ((length = fread(block, 1, sizeof block, file)) > 0) {
+    while ((length = fread(block, 1, sizeof block, file)) > 0)
         fwrite(block, 1, length, out);
-    }
     const bool bad = ferror(file) != 0; /* a folder opens, but cannot be read */
     fclose(file);
-    if (fclose(out) != 0) {
+    if (fclose(out) != 0)
         must(NULL);
-    }
     if (bad) {
         free(text);
         return NULL;
@@ -115,11 +107,9 @@ char *tgd_utc(bool compact)
 
 int tgd_report(tg_status status)
 {
-    for (char *c = status.text; *c; c++) { /* a user's word may hold a line end */
-        if ((unsigned char)*c < ' ' || *c == 127) {
+    for (char *c = status.text; *c; c++) /* a user's word may hold a line end */
+        if ((unsigned char)*c < ' ' || *c == 127)
             *c = '?';
-        }
-    }
     fprintf(stderr, "tensorgauge: %s\n", status.text);
     return 2;
 }

@@ -60,9 +60,8 @@ static void header(void **state)
     assert_int_equal(strncmp(line, "schema,run_id,launch,cell,", 26), 0);
     assert_string_equal(line + strlen(line) - 20, ",status,t_start_iso\n");
     int commas = 0;
-    for (const char *c = line; *c; c++) {
+    for (const char *c = line; *c; c++)
         commas += *c == ',';
-    }
     assert_int_equal(commas, TGB_COLUMNS - 1);
     free(line);
 }
@@ -95,11 +94,10 @@ static void expect_number(double value, const char *expected)
 {
     tgb_record r = {{NULL}};
     tgb_record_real(&r, TGB_COL_t_median_us, value);
-    if (expected) {
+    if (expected)
         assert_string_equal(r.cell[TGB_COL_t_median_us], expected);
-    } else {
+    else
         assert_null(r.cell[TGB_COL_t_median_us]);
-    }
     tgb_record_clear(&r);
 }
 
@@ -124,9 +122,8 @@ static void numbers(void **state)
         memcpy(&value, &bits, sizeof value);
         tgb_record r = {{NULL}};
         tgb_record_real(&r, TGB_COL_t_median_us, value);
-        if (isfinite(value)) {
+        if (isfinite(value))
             assert_true(strtod(r.cell[TGB_COL_t_median_us], NULL) == value);
-        }
         tgb_record_clear(&r);
     }
 }

@@ -24,9 +24,8 @@ static void known_ranks(void **state)
         assert_int_equal(lo, known[i][1]);
         assert_int_equal(hi, known[i][2]);
     }
-    for (int n = 0; n < 6; n++) {
+    for (int n = 0; n < 6; n++)
         assert_false(tgb_median_ranks(n, &lo, &hi));
-    }
 }
 
 /* P(B <= k) for B binomial (n, 1/2), from k = 0 upwards in compensated sums of exponentials. */
@@ -37,9 +36,8 @@ static long double binomial_cdf(int n, int k)
         const long double term =
             expl(lgammal(n + 1.0L) - lgammal(j + 1.0L) - lgammal(n - j + 1.0L) - n * logl(2));
         sum += term;
-        if (term < 1e-25L * sum) {
+        if (term < 1e-25L * sum)
             break;
-        }
     }
     return sum;
 }
@@ -57,13 +55,11 @@ static void expect_exact_ranks(int n)
 static void ranks_for_many_n(void **state)
 {
     (void)state;
-    for (int n = 6; n <= 1200; n++) {
+    for (int n = 6; n <= 1200; n++)
         expect_exact_ranks(n);
-    }
     static const int large[] = {4999, 5000, 33333, 65536, 99999, 100000};
-    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         expect_exact_ranks(large[i]);
-    }
 }
 
 static void quantiles(void **state)
@@ -105,9 +101,8 @@ static void summary_of_many(void **state)
 {
     (void)state;
     double values[100], scratch[100];
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         values[i] = (double)((37 * i) % 100); /* 0 .. 99, each once */
-    }
     const tgb_summary s = tgb_summarise(values, 100, scratch);
     assert_true(s.ci_lo == 39 && s.ci_hi == 60); /* the 40th and the 61st */
     assert_true(s.median == 49.5);

@@ -82,9 +82,8 @@ static void whole_numbers(void **state)
     assert_int_equal(tgb_parse_int("--what", "-3", -3, 7, &value).code, TG_OK);
     assert_int_equal(value, -3);
     static const char *const bad[] = {"0", "8", "x", "", "-", "3 ", "3.0", "99999999999999999999"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_bad(tgb_parse_int("--what", bad[i], 1, 7, &value), bad[i]);
-    }
 }
 
 static void lists(void **state)
