@@ -86,12 +86,11 @@ static void give_self(tg_op *op, tg_pieces *e, tg_space to, const void *in, void
                           tg_pieces_add(e, to));
     const tg_block *source = to == TG_Y ? e->self_x : e->self_y;
     const tg_block *target = to == TG_Y ? e->self_y : e->self_x;
-    for (int i = 0; !op->in_place && i < e->self_count; i++) {
+    for (int i = 0; !op->in_place && i < e->self_count; i++)
         if (tg_pieces_add(e, to))
             tg_block_add_block(&source[i], in, &target[i], out, op->dtype);
         else
             tg_block_copy(&source[i], in, &target[i], out);
-    }
 }
 
 static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)

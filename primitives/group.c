@@ -213,12 +213,11 @@ static void reduce_group(const tg_op *op, const group *g, int count, const void 
 static void run_bcast(tg_op *op, tg_space to, const void *in, void *out)
 {
     const groups *g = op->state;
-    for (int i = 0; i < g->ngroups; i++) {
+    for (int i = 0; i < g->ngroups; i++)
         if (to == TG_Y)
             broadcast_group(op, &g->group[i], g->counts[i], in, out);
         else
             reduce_group(op, &g->group[i], g->counts[i], in, out);
-    }
     for (int i = 0; op->in_place && to == TG_X && i < g->ngroups; i++)
         if (g->group[i].holds &&
             !g->group[i].sends) /* a copy that is no entry of x is cleared once it is sent */

@@ -268,13 +268,12 @@ tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)
     status = agree(own, status, fingerprint);
     if (status.code == TG_OK)
         status = run_plan(problem, made);
-    if (status.code == TG_OK) {
+    if (status.code == TG_OK)
         *op = made;
-    } else if (made) {
+    else if (made)
         free_op(made);
-    } else {
+    else
         MPI_Comm_free(&own);
-    }
     return status;
 }
 

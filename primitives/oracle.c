@@ -15,9 +15,8 @@ static double value_at(uint64_t seed, tg_space space, int place, const tg_box *b
 {
     uint64_t h = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)space * 2 + 1;
     h = h * UINT64_C(0xbf58476d1ce4e5b9) + (uint64_t)place;
-    for (int a = 0; a < box->ndim; a++) {
+    for (int a = 0; a < box->ndim; a++)
         h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb) + (uint64_t)at[a];
-    }
     h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
     return (double)((h ^ h >> 31) % 17) - 8;

@@ -49,12 +49,11 @@ static bool stays(const tg_op *op, const tg_overlap *piece)
 static void keep_in_place(const tg_op *op, tg_pieces *e, tg_side *s)
 {
     int kept = 0;
-    for (int i = 0; i < s->npieces; i++) {
+    for (int i = 0; i < s->npieces; i++)
         if (stays(op, &s->pieces[i]))
             e->keep = s->pieces[i].box;
         else
             s->pieces[kept++] = s->pieces[i];
-    }
     s->npieces = kept;
 }
 

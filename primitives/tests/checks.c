@@ -19,9 +19,8 @@ static const double JUNK = -99.0; /* what unwritten entries hold; no formula giv
 void check_one(test_verdict *verdict, int kind, bool good, const char *format, ...)
 {
     verdict->done[kind]++;
-    if (good) {
+    if (good)
         return;
-    }
     verdict->failed[kind]++;
     if (verdict->text[0] == '\0') {
         int used = snprintf(verdict->text, sizeof verdict->text, "%s: ", check_names[kind]);
@@ -54,9 +53,8 @@ test_verdict check_agree(const test_verdict *mine, MPI_Comm comm)
 static long sum_of(const long numbers[CHECK_KINDS])
 {
     long sum = 0;
-    for (int kind = 0; kind < CHECK_KINDS; kind++) {
+    for (int kind = 0; kind < CHECK_KINDS; kind++)
         sum += numbers[kind];
-    }
     return sum;
 }
 
@@ -78,11 +76,9 @@ static tg_status parse_layout(const char *line, const char *const keys[4], int s
     char word[5][MODEL_WORD];
     const char *value[5] = {NULL};
     const char *const all[5] = {"shape", keys[0], keys[1], keys[2], keys[3]};
-    for (int i = 0; i < 5; i++) {
-        if (model_word(line, all[i], "", word[i])) {
+    for (int i = 0; i < 5; i++)
+        if (model_word(line, all[i], "", word[i]))
             value[i] = word[i];
-        }
-    }
     const char *side = strcmp(keys[0], "grid") == 0 ? NULL : keys[0];
     tg_layout_words words = {
         value[0], value[1] != NULL ? value[1] : "1", value[2], value[3], value[4], side};
@@ -112,12 +108,10 @@ static tg_status make_problem(test_case *c)
     tg_layout from = {.ndim = 0}, to = {.ndim = 0};
     tg_status status =
         parse_layout(c->line, primitive->two_layouts ? from_keys : one_keys, c->size, &from);
-    if (status.code == TG_OK && primitive->two_layouts) {
+    if (status.code == TG_OK && primitive->two_layouts)
         status = parse_layout(c->line, to_keys, c->size, &to);
-    }
-    if (status.code == TG_OK && primitive->window) {
+    if (status.code == TG_OK && primitive->window)
         set_windows(c->line, &from);
-    }
     if (status.code == TG_OK) {
         status = tg_primitive_layouts(primitive, &from, primitive->two_layouts ? &to : NULL,
                                       &c->problem.x, &c->problem.y);
@@ -159,9 +153,8 @@ bool case_words(const char *line, int rank, int size, test_case *c, char text[25
 
 bool case_make(const char *line, int rank, int size, test_case *c, char text[256])
 {
-    if (!case_words(line, rank, size, c, text)) {
+    if (!case_words(line, rank, size, c, text))
         return false;
-    }
     const tg_primitive *primitive = c->problem.primitive;
     if (!model_read(line, primitive->two_layouts, primitive->window, primitive->sums, &c->m)) {
         snprintf(text, 256, "the test cannot read the layouts");
@@ -217,25 +210,22 @@ test_operator case_flipped(tg_op *flipped)
 
 static void put(const tg_dtype *dtype, void *array, long n, double value)
 {
-    if (strcmp(dtype->name, "f32") == 0) {
+    if (strcmp(dtype->name, "f32") == 0)
         ((float *)array)[n] = (float)value;
-    } else if (strcmp(dtype->name, "f64") == 0) {
+    else if (strcmp(dtype->name, "f64") == 0)
         ((double *)array)[n] = value;
-    } else if (strcmp(dtype->name, "i32") == 0) {
+    else if (strcmp(dtype->name, "i32") == 0)
         ((int32_t *)array)[n] = (int32_t)value;
-    } else {
+    else
         dtype->put(array, n, value);
-    }
 }
 
 static double get(const tg_dtype *dtype, const void *array, long n)
 {
-    if (strcmp(dtype->name, "f32") == 0) {
+    if (strcmp(dtype->name, "f32") == 0)
         return ((const float *)array)[n];
-    }
-    if (strcmp(dtype->name, "f64") == 0) {
+    if (strcmp(dtype->name, "f64") == 0)
         return ((const double *)array)[n];
-    }
     return strcmp(dtype->name, "i32") == 0 ? ((const int32_t *)array)[n] : dtype->get(array, n);
 }
 
@@ -261,19 +251,16 @@ static guarded guarded_new(const tg_dtype *dtype, const tg_box *box, bool inside
     g.memory = reserve(g.bytes + 2 * GUARD_BYTES);
     memset(g.memory, GUARD, g.bytes + 2 * GUARD_BYTES);
     g.data = inside ? g.memory + GUARD_BYTES : NULL;
-    for (long n = 0; n < model_count(box); n++) {
+    for (long n = 0; n < model_count(box); n++)
         put(dtype, g.memory + GUARD_BYTES, n, JUNK);
-    }
     return g;
 }
 
 static bool guards_intact(const guarded *g)
 {
-    for (size_t i = 0; i < GUARD_BYTES; i++) {
-        if (g->memory[i] != GUARD || g->memory[GUARD_BYTES + g->bytes + i] != GUARD) {
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        if (g->memory[i] != GUARD || g->memory[GUARD_BYTES + g->bytes + i] != GUARD)
             return false;
-        }
-    }
     return true;
 }
 
@@ -301,9 +288,8 @@ static buffers buffers_new(const test_case *c)
 
 static void buffers_free(buffers *b)
 {
-    if (b->x.memory != b->y.memory) {
+    if (b->x.memory != b->y.memory)
         free(b->y.memory);
-    }
     free(b->x.memory);
 }
 
@@ -329,11 +315,9 @@ static void read_vector(const tg_dtype *dtype, const tg_box *box, const tg_box *
 
 static bool same_vector(const double *a, const double *b, long count)
 {
-    for (long n = 0; n < count; n++) {
-        if (a[n] != b[n]) {
+    for (long n = 0; n < count; n++)
+        if (a[n] != b[n])
             return false;
-        }
-    }
     return true;
 }
 
@@ -350,9 +334,8 @@ static void check_rest(const test_case *c, bool forward, const double *in, const
     for (long n = 0; n < model_count(&c->hull); n++) {
         long g[TG_MAX_NDIM];
         model_entry(&c->hull, n, g);
-        if (model_offset(to, g) >= 0) {
+        if (model_offset(to, g) >= 0)
             continue;
-        }
         long at = model_offset(from, g);
         double expected = at < 0 ? JUNK : clears ? 0.0 : in[at];
         double found = get(c->problem.dtype, buffer->data, n);
@@ -374,15 +357,13 @@ static void run(const test_case *c, const test_operator *op, bool forward, const
     const tg_box *in_buffer = forward ? &b.x_buffer : &b.y_buffer;
     const tg_box *out_buffer = forward ? &b.y_buffer : &b.x_buffer;
     guarded *source = forward ? &b.x : &b.y, *target = forward ? &b.y : &b.x;
-    if (before != NULL && !in_place) {
+    if (before != NULL && !in_place)
         write_vector(dtype, out_box, out_buffer, before, target);
-    }
     write_vector(dtype, in_box, in_buffer, in, source);
-    if (forward) {
+    if (forward)
         op->apply(op->self, b.x.data, b.y.data);
-    } else {
+    else
         op->adjoint(op->self, b.y.data, b.x.data);
-    }
     read_vector(dtype, out_box, out_buffer, target, out);
     if (in_place) {
         check_rest(c, forward, in, source, verdict);
@@ -519,21 +500,18 @@ static double *matrix_of(const test_case *c, const test_operator *op, bool forwa
     double *result = reserve(rows * sizeof *result), *zero = reserve(rows * sizeof *zero);
     memset(zero, 0, rows * sizeof *zero);
     for (int column = 0; column < in->total; column++) {
-        for (int n = 0; n < in->counts[c->rank]; n++) {
+        for (int n = 0; n < in->counts[c->rank]; n++)
             unit[n] = in->starts[c->rank] + n == column ? 1.0 : 0.0;
-        }
         run(c, op, forward, unit, c->problem.mode == TG_ACCUMULATE ? zero : NULL, result, verdict);
-        for (size_t n = 0; n < rows; n++) {
+        for (size_t n = 0; n < rows; n++)
             mine[n * columns + (size_t)column] = result[n];
-        }
     }
     double *whole = NULL;
     MPI_Datatype row;
     MPI_Type_contiguous(in->total, MPI_DOUBLE, &row);
     MPI_Type_commit(&row);
-    if (c->rank == 0) {
+    if (c->rank == 0)
         whole = reserve((size_t)out->total * columns * sizeof *whole);
-    }
     MPI_Gatherv(mine, (int)rows, row, whole, out->counts, out->starts, row, 0, comm);
     MPI_Type_free(&row);
     free(mine);
@@ -547,9 +525,8 @@ static double *matrix_of(const test_case *c, const test_operator *op, bool forwa
 static int locate(const model_layout *layout, const numbering *all, int n, long g[TG_MAX_NDIM])
 {
     int rank = 0;
-    while (n >= all->starts[rank] + all->counts[rank]) {
+    while (n >= all->starts[rank] + all->counts[rank])
         rank++;
-    }
     int place = model_place(layout, rank);
     tg_box box = model_box(layout, place, true);
     model_entry(&box, n - all->starts[rank], g);
@@ -594,15 +571,13 @@ static void check_oracle_direction(const test_case *c, const test_operator *op, 
     const tg_box *box = forward ? &c->y : &c->x;
     const tg_box *buffer_box = forward ? &b.y_buffer : &b.x_buffer;
     const char *name = forward ? "forward" : "adjoint";
-    if (problem->mode == TG_ACCUMULATE && problem->place == TG_OUT_OF_PLACE) {
+    if (problem->mode == TG_ACCUMULATE && problem->place == TG_OUT_OF_PLACE)
         tg_fill(problem, out, c->rank, seed + 1, target->data);
-    }
     tg_fill(problem, in, c->rank, seed, source->data);
-    if (forward) {
+    if (forward)
         op->apply(op->self, b.x.data, b.y.data);
-    } else {
+    else
         op->adjoint(op->self, b.y.data, b.x.data);
-    }
     ptrdiff_t wrong = tg_count_wrong(problem, out, c->rank, seed, target->data);
     check_one(verdict, CHECK_ORACLE, wrong == 0, "rank %d, %s: tg_count_wrong says %td", c->rank,
               name, wrong);
@@ -631,9 +606,8 @@ static void check_tg_dot(const test_case *c, bool of_x, uint64_t seed, test_verd
     formula f = {seed, c->m.x.ndim};
     double *vector = fill(&f, of_x ? c->place_x : c->place_y, box), expected = 0.0;
     write_vector(c->problem.dtype, box, buffer_box, vector, buffer);
-    for (long n = 0; n < model_count(box); n++) {
+    for (long n = 0; n < model_count(box); n++)
         expected += vector[n] * vector[n];
-    }
     double dot = tg_dot(&c->problem, of_x ? TG_X : TG_Y, c->rank, buffer->data, buffer->data);
     check_one(verdict, CHECK_ORACLE, dot == expected, "rank %d: tg_dot of %c is %g, expected %g",
               c->rank, of_x ? 'x' : 'y', dot, expected);
@@ -647,9 +621,8 @@ void check_operator(const test_case *c, const test_operator *op, MPI_Comm comm, 
                     test_verdict *verdict)
 {
     for (uint64_t seed = 5; seed < 200;
-         seed += 100) { /* twice: a plan is made once and applied many times */
+         seed += 100) /* twice: a plan is made once and applied many times */
         check_values(c, op, comm, seed, verdict);
-    }
     check_matrix(c, op, comm, columns, verdict);
     for (int forward = 0; forward < 2; forward++) {
         check_oracle_direction(c, op, forward != 0, 31 + (uint64_t)forward, verdict);
@@ -659,14 +632,11 @@ void check_operator(const test_case *c, const test_operator *op, MPI_Comm comm, 
 
 static bool same_box(const tg_box *a, const tg_box *b)
 {
-    if (model_count(a) == 0 || model_count(b) == 0) {
+    if (model_count(a) == 0 || model_count(b) == 0)
         return model_count(a) == model_count(b);
-    }
-    for (int d = 0; d < a->ndim; d++) {
-        if (a->lo[d] != b->lo[d] || a->hi[d] != b->hi[d]) {
+    for (int d = 0; d < a->ndim; d++)
+        if (a->lo[d] != b->lo[d] || a->hi[d] != b->hi[d])
             return false;
-        }
-    }
     return a->ndim == b->ndim;
 }
 

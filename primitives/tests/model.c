@@ -50,9 +50,8 @@ void model_tuple(const char *word, int ndim, long filler, long *numbers)
 {
     int given = 0;
     long read[TG_MAX_NDIM];
-    for (const char *at = word; *at != '\0' && given < TG_MAX_NDIM; at += (*at == 'x')) {
+    for (const char *at = word; *at != '\0' && given < TG_MAX_NDIM; at += (*at == 'x'))
         read[given++] = strtol(at, (char **)&at, 10);
-    }
     for (int d = 0; d < ndim; d++) {
         int from_end = ndim - d;
         numbers[d] = from_end <= given ? read[given - from_end] : filler;
@@ -64,15 +63,12 @@ static void read_ranks(const char *word, model_layout *layout)
     layout->places = 0;
     for (const char *at = word; *at != '\0'; at += (*at == ',')) {
         long first = strtol(at, (char **)&at, 10), last = first, step = 1;
-        if (*at == '-') {
+        if (*at == '-')
             last = strtol(at + 1, (char **)&at, 10);
-        }
-        if (*at == ':') {
+        if (*at == ':')
             step = strtol(at + 1, (char **)&at, 10);
-        }
-        for (long r = first; step > 0 ? r <= last : r >= last; r += step) {
+        for (long r = first; step > 0 ? r <= last : r >= last; r += step)
             layout->rank[layout->places++] = (int)r;
-        }
     }
 }
 
@@ -99,9 +95,8 @@ bool model_layout_read(const char *shape, const char *grid, const char *ranks, c
                        const char *parts, model_layout *layout)
 {
     memset(layout, 0, sizeof *layout);
-    for (const char *at = shape; *at != '\0'; at += (*at == 'x')) {
+    for (const char *at = shape; *at != '\0'; at += (*at == 'x'))
         layout->axis[layout->ndim++].extent = strtol(at, (char **)&at, 10);
-    }
     long count[TG_MAX_NDIM], places = 1;
     bool copied[TG_MAX_NDIM];
     int ngrid = 0;
@@ -111,9 +106,8 @@ bool model_layout_read(const char *shape, const char *grid, const char *ranks, c
         at += copied[ngrid];
         places *= count[ngrid++];
     }
-    if (ngrid != layout->ndim) {
+    if (ngrid != layout->ndim)
         return false;
-    }
     bool reshaped = strcmp(order, "reshaped") == 0;
     for (int d = 0; d < layout->ndim; d++) {
         int from = reshaped ? layout->ndim - 1 - d : d;
@@ -121,16 +115,13 @@ bool model_layout_read(const char *shape, const char *grid, const char *ranks, c
         layout->axis[d].copied = copied[from];
         layout->order[d] = *order == '\0' || reshaped ? d : order[d] - '0';
     }
-    if (*ranks != '\0') {
+    if (*ranks != '\0')
         read_ranks(ranks, layout);
-    } else {
-        for (layout->places = 0; layout->places < places; layout->places++) {
+    else
+        for (layout->places = 0; layout->places < places; layout->places++)
             layout->rank[layout->places] = layout->places;
-        }
-    }
-    if (*parts != '\0') {
+    if (*parts != '\0')
         read_parts(parts, layout);
-    }
     return layout->places == places;
 }
 
@@ -178,13 +169,11 @@ bool model_read(const char *line, bool two_layouts, bool window, bool sums, mode
         model_word(line, key[1], "", ranks);
         model_word(line, key[2], "", order);
         model_word(line, key[3], "", parts);
-        if (!model_layout_read(shape, grid, ranks, order, parts, layouts[side])) {
+        if (!model_layout_read(shape, grid, ranks, order, parts, layouts[side]))
             return false;
-        }
     }
-    if (window) {
+    if (window)
         model_windows(line, &m->y);
-    }
     return true;
 }
 
@@ -192,23 +181,19 @@ bool model_read(const char *line, bool two_layouts, bool window, bool sums, mode
 
 int model_place(const model_layout *layout, int rank)
 {
-    for (int place = 0; place < layout->places; place++) {
-        if (layout->rank[place] == rank) {
+    for (int place = 0; place < layout->places; place++)
+        if (layout->rank[place] == rank)
             return place;
-        }
-    }
     return -1;
 }
 
 int model_highest_rank(const model *m)
 {
     int highest = 0;
-    for (int place = 0; place < m->x.places; place++) {
+    for (int place = 0; place < m->x.places; place++)
         highest = m->x.rank[place] > highest ? m->x.rank[place] : highest;
-    }
-    for (int place = 0; place < m->y.places; place++) {
+    for (int place = 0; place < m->y.places; place++)
         highest = m->y.rank[place] > highest ? m->y.rank[place] : highest;
-    }
     return highest;
 }
 
@@ -226,11 +211,9 @@ bool model_is_first(const model_layout *layout, int place)
 {
     long coords[TG_MAX_NDIM];
     model_coords(layout, place, coords);
-    for (int d = 0; d < layout->ndim; d++) {
-        if (layout->axis[d].copied && coords[d] != 0) {
+    for (int d = 0; d < layout->ndim; d++)
+        if (layout->axis[d].copied && coords[d] != 0)
             return false;
-        }
-    }
     return true;
 }
 
@@ -238,9 +221,8 @@ bool model_is_first(const model_layout *layout, int place)
 static void balanced(long n, long p, long i, long *lo, long *hi)
 {
     *lo = 0;
-    for (long part = 0; part < i; part++) {
+    for (long part = 0; part < i; part++)
         *lo += n / p + (part < n % p ? 1 : 0);
-    }
     *hi = *lo + n / p + (i < n % p ? 1 : 0);
 }
 
@@ -254,35 +236,29 @@ long model_outputs(const model_axis *axis)
         /* Rounding up still allows one output that reaches beyond the padding. */
         m = axis->ceil && n + 2 * p - reach > -axis->stride ? 1 : 0;
     } else {
-        while (m * axis->stride + reach <= n + 2 * p) {
+        while (m * axis->stride + reach <= n + 2 * p)
             m++;
-        }
-        if (axis->ceil && (m - 1) * axis->stride + reach < n + 2 * p) {
+        if (axis->ceil && (m - 1) * axis->stride + reach < n + 2 * p)
             m++;
-        }
     }
-    if (axis->ceil && m >= 1 && (m - 1) * axis->stride >= n + p) {
+    if (axis->ceil && m >= 1 && (m - 1) * axis->stride >= n + p)
         m--;
-    }
     return m;
 }
 
 static void widen(const model_axis *axis, long part, long *lo, long *hi)
 {
     long y0 = 0, y1 = model_outputs(axis);
-    if (!axis->copied) {
+    if (!axis->copied)
         balanced(y1, axis->parts, part, &y0, &y1);
-    }
     bool any = false;
     for (long o = y0; o < y1; o++) {
         for (long k = 0; k < axis->kernel; k++) {
             long g = o * axis->stride - axis->padding + k * axis->dilation;
-            if (!any || g < *lo) {
+            if (!any || g < *lo)
                 *lo = g;
-            }
-            if (!any || g + 1 > *hi) {
+            if (!any || g + 1 > *hi)
                 *hi = g + 1;
-            }
             any = true;
         }
     }
@@ -298,9 +274,8 @@ tg_box model_box(const model_layout *layout, int place, bool widened)
 {
     tg_box box = {.ndim = layout->ndim};
     long coords[TG_MAX_NDIM];
-    if (place < 0) {
+    if (place < 0)
         return box;
-    }
     model_coords(layout, place, coords);
     for (int d = 0; d < layout->ndim; d++) {
         const model_axis *axis = &layout->axis[d];
@@ -311,9 +286,8 @@ tg_box model_box(const model_layout *layout, int place, bool widened)
         } else if (!axis->copied) {
             balanced(axis->extent, axis->parts, coords[d], &lo, &hi);
         }
-        if (widened && axis->kernel > 0) {
+        if (widened && axis->kernel > 0)
             widen(axis, coords[d], &lo, &hi);
-        }
         box.lo[d] = lo;
         box.hi[d] = hi;
     }
@@ -330,9 +304,8 @@ tg_box model_rank_box(const model_layout *layout, int rank, bool widened)
 long model_count(const tg_box *box)
 {
     long count = 1;
-    for (int d = 0; d < box->ndim; d++) {
+    for (int d = 0; d < box->ndim; d++)
         count *= box->hi[d] > box->lo[d] ? box->hi[d] - box->lo[d] : 0;
-    }
     return count;
 }
 
@@ -349,9 +322,8 @@ long model_offset(const tg_box *box, const long g[TG_MAX_NDIM])
 {
     long offset = 0;
     for (int d = 0; d < box->ndim; d++) {
-        if (g[d] < box->lo[d] || g[d] >= box->hi[d]) {
+        if (g[d] < box->lo[d] || g[d] >= box->hi[d])
             return -1;
-        }
         offset = offset * (box->hi[d] - box->lo[d]) + g[d] - box->lo[d];
     }
     return offset;
@@ -359,12 +331,10 @@ long model_offset(const tg_box *box, const long g[TG_MAX_NDIM])
 
 tg_box model_hull(const tg_box *a, const tg_box *b)
 {
-    if (model_count(a) == 0) {
+    if (model_count(a) == 0)
         return *b;
-    }
-    if (model_count(b) == 0) {
+    if (model_count(b) == 0)
         return *a;
-    }
     tg_box hull = *a;
     for (int d = 0; d < a->ndim; d++) {
         hull.lo[d] = b->lo[d] < hull.lo[d] ? b->lo[d] : hull.lo[d];
@@ -392,12 +362,10 @@ static void wrap(const model_layout *y, const long g[TG_MAX_NDIM], long h[TG_MAX
 {
     for (int d = 0; d < y->ndim; d++) {
         h[d] = g[d];
-        while (y->axis[d].periodic && h[d] < 0) {
+        while (y->axis[d].periodic && h[d] < 0)
             h[d] += y->axis[d].extent;
-        }
-        while (y->axis[d].periodic && h[d] >= y->axis[d].extent) {
+        while (y->axis[d].periodic && h[d] >= y->axis[d].extent)
             h[d] -= y->axis[d].extent;
-        }
     }
 }
 
@@ -406,9 +374,8 @@ static int first_holder(const model_layout *x, const long h[TG_MAX_NDIM])
 {
     for (int place = 0; place < x->places; place++) {
         tg_box box = model_box(x, place, true);
-        if (model_offset(&box, h) >= 0) {
+        if (model_offset(&box, h) >= 0)
             return place;
-        }
     }
     return -1;
 }
@@ -419,11 +386,9 @@ bool model_coefficient(const model *m, int place_y, const long g[TG_MAX_NDIM], i
     long wrapped[TG_MAX_NDIM];
     (void)place_y;
     wrap(&m->y, g, wrapped);
-    for (int d = 0; d < m->y.ndim; d++) {
-        if (wrapped[d] != h[d]) {
+    for (int d = 0; d < m->y.ndim; d++)
+        if (wrapped[d] != h[d])
             return false;
-        }
-    }
     return m->sums || first_holder(&m->x, h) == place_x;
 }
 
@@ -437,9 +402,8 @@ double model_forward(const model *m, int place_y, const long g[TG_MAX_NDIM], mod
     int first = first_holder(&m->x, h);
     for (int place = 0; place < m->x.places; place++) {
         tg_box box = model_box(&m->x, place, true);
-        if ((m->sums || place == first) && model_offset(&box, h) >= 0) {
+        if ((m->sums || place == first) && model_offset(&box, h) >= 0)
             sum += x(context, place, h);
-        }
     }
     return sum;
 }
@@ -455,9 +419,8 @@ void model_adjoint(const model *m, int place_x, model_vector y, const void *cont
             model_entry(&box, n, g);
             wrap(&m->y, g, h);
             long at = model_offset(&mine, h);
-            if (at >= 0 && (m->sums || first_holder(&m->x, h) == place_x)) {
+            if (at >= 0 && (m->sums || first_holder(&m->x, h) == place_x))
                 values[at] += y(context, place, g);
-            }
         }
     }
 }

@@ -55,9 +55,8 @@ static void random_grid(random_source *source, int ranks, sketch *s)
 {
     int axes[MAX_AXES];
     long left = ranks;
-    for (int d = 0; d < s->ndim; d++) {
+    for (int d = 0; d < s->ndim; d++)
         axes[d] = d;
-    }
     shuffle(source, axes, s->ndim);
     for (int i = 0; i < s->ndim; i++) {
         s->parts[axes[i]] = chance(source, 75) ? 1 + random_below(source, left) : 1;
@@ -71,9 +70,8 @@ static void random_parts(random_source *source, const long *extent, sketch *s)
 {
     for (int d = 0; d < s->ndim; d++) {
         s->explicit_parts[d] = !s->copied[d] && s->parts[d] <= MAX_RANKS && chance(source, 35);
-        for (long i = 0; i < s->parts[d] && s->explicit_parts[d]; i++) {
+        for (long i = 0; i < s->parts[d] && s->explicit_parts[d]; i++)
             s->sizes[d][i] = 0;
-        }
         for (long left = extent[d]; left > 0 && s->explicit_parts[d];) {
             long size = 1 + random_below(source, left);
             s->sizes[d][random_below(source, s->parts[d])] += size;
@@ -100,14 +98,12 @@ static void append_layout(random_source *source, const char *key, int ranks, con
         order[i] = i;
     }
     if (chance(source, 70)) { /* any ranks in any order, the others idle */
-        for (int r = 0; r < ranks; r++) {
+        for (int r = 0; r < ranks; r++)
             list[r] = r;
-        }
         shuffle(source, list, ranks);
         append(line, " %s%sranks=", prefix, join);
-        for (long p = 0; p < places; p++) {
+        for (long p = 0; p < places; p++)
             append(line, "%s%d", p > 0 ? "," : "", list[p]);
-        }
     } else if (chance(source, 50)) {
         append(line, " %s%sranks=%ld-0:-1", prefix, join, places - 1);
     }
@@ -116,17 +112,15 @@ static void append_layout(random_source *source, const char *key, int ranks, con
     } else if (chance(source, 40)) {
         shuffle(source, order, s->ndim);
         append(line, " %s%sorder=", prefix, join);
-        for (int d = 0; d < s->ndim; d++) {
+        for (int d = 0; d < s->ndim; d++)
             append(line, "%d", order[d]);
-        }
     }
     if (any) {
         append(line, " %s%sparts=", prefix, join);
         for (int d = 0; d < s->ndim; d++) {
             append(line, "%s%s", d > 0 ? "x" : "", s->explicit_parts[d] ? "" : "*");
-            for (long i = 0; i < s->parts[d] && s->explicit_parts[d]; i++) {
+            for (long i = 0; i < s->parts[d] && s->explicit_parts[d]; i++)
                 append(line, "%s%ld", i > 0 ? "+" : "", s->sizes[d][i]);
-            }
         }
     }
 }
@@ -146,9 +140,8 @@ static void random_shape(random_source *source, int ndim, long smallest, long *e
 static void append_tuple(const char *key, int ndim, const long *numbers, char line[LINE_SIZE])
 {
     append(line, " %s=", key);
-    for (int d = 0; d < ndim; d++) {
+    for (int d = 0; d < ndim; d++)
         append(line, "%s%ld", d > 0 ? "x" : "", numbers[d]);
-    }
 }
 
 /* Outputs of a window that is not rounded up. */
@@ -207,9 +200,8 @@ static sketch without_copies_but_parts(random_source *source, int ranks, const l
 {
     sketch blocks = *copies, other = {.ndim = copies->ndim};
     long left = ranks;
-    for (int d = 0; d < blocks.ndim; d++) {
+    for (int d = 0; d < blocks.ndim; d++)
         left /= copies->copied[d] ? 1 : copies->parts[d];
-    }
     random_grid(source, (int)left, &other);
     random_parts(source, extent, &other);
     for (int d = 0; d < blocks.ndim; d++) {
@@ -242,11 +234,9 @@ static const rule rules[] = {
 
 static const rule *find_rule(const char *operation)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        if (strcmp(rules[i].operation, operation) == 0) {
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(rules[i].operation, operation) == 0)
             return &rules[i];
-        }
-    }
     return NULL;
 }
 
@@ -278,22 +268,19 @@ bool random_problem(random_source *source, const char *operation, int ranks, cha
     sketch x = {.ndim = 1 + (int)random_below(source, MAX_AXES)}, y = {.ndim = x.ndim};
     ranks = ranks < MAX_RANKS ? ranks : MAX_RANKS;
     line[0] = '\0';
-    if (found == NULL) {
+    if (found == NULL)
         return false;
-    }
     append(line, "%s", operation);
     /* a window needs an output, so an entry on each axis */
     random_shape(source, x.ndim, found->rule == WINDOW ? 1 : 0, extent, line);
     if (found->rule == WINDOW || found->rule == ONE_LAYOUT) {
         random_grid(source, ranks, &x);
         random_parts(source, extent, &x);
-        if (found->rule == ONE_LAYOUT) {
+        if (found->rule == ONE_LAYOUT)
             random_copies(source, &x);
-        }
         append_layout(source, "grid", ranks, &x, line);
-        if (found->rule == WINDOW) {
+        if (found->rule == WINDOW)
             append_windows(source, x.ndim, extent, line);
-        }
     } else {
         random_sides(source, found->rule, ranks, extent, &x, &y);
         append_layout(source, "from", ranks, found->backwards ? &y : &x, line);

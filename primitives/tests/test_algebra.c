@@ -16,13 +16,11 @@ static test_verdict total;
 static void finish(const char *what, const test_verdict *mine)
 {
     test_verdict all = check_agree(mine, comm);
-    for (int kind = 0; kind < CHECK_KINDS; kind++) {
+    for (int kind = 0; kind < CHECK_KINDS; kind++)
         total.done[kind] += all.done[kind];
-    }
     failed += check_failures(&all);
-    if (check_failures(&all) > 0 && rank == 0) {
+    if (check_failures(&all) > 0 && rank == 0)
         printf("FAILED %s\n       %s\n", what, all.text);
-    }
 }
 
 /* A line with its ranks written as P, and its plan; NULL when there is none. */
@@ -74,14 +72,12 @@ static void check_multiple(const test_case *c, tg_op *op, double k, bool of_x,
     void *in = calloc((size_t)count + 1, dtype->size),
          *out = calloc((size_t)count + 1, dtype->size);
     for (int adjoint = 0; adjoint < 2; adjoint++) {
-        for (long n = 0; n < count; n++) {
+        for (long n = 0; n < count; n++)
             dtype->put(in, n, (double)((n * 7 + rank) % 11 - 5));
-        }
-        if (adjoint != 0) {
+        if (adjoint != 0)
             tg_apply_adjoint(op, in, out);
-        } else {
+        else
             tg_apply(op, in, out);
-        }
         for (long n = 0; n < count; n++) {
             double expected = k * (double)((n * 7 + rank) % 11 - 5);
             check_one(verdict, CHECK_VALUES, dtype->get(out, n) == expected,
@@ -272,9 +268,8 @@ int main(int argc, char **argv)
         check_bad_chain("repartition shape=9 from=1 to=2",
                         "repartition shape=9 from=2 to=1 in-place=yes");
     }
-    if (rank == 0) {
+    if (rank == 0)
         printf("%d ranks: %ld checks, %ld failed\n", size, check_count(&total), failed);
-    }
     MPI_Finalize();
     return failed == 0 && check_count(&total) > 0 ? 0 : 1;
 }

@@ -29,9 +29,8 @@ static void leak_a_plan(int rank, int size)
     test_case *c = malloc(sizeof *c);
     char text[256];
     tg_op *op = NULL;
-    if (case_make("all_sum_reduce shape=6 grid=2c", rank, size, c, text)) {
+    if (case_make("all_sum_reduce shape=6 grid=2c", rank, size, c, text))
         tg_plan(MPI_COMM_WORLD, &c->problem, &op);
-    }
     case_free(c);
     free(c);
 }
@@ -80,28 +79,24 @@ int main(int argc, char **argv)
             model_line(lines[i], size, shared, sizeof shared);
             snprintf(line, sizeof line, "%s dtype=f64 algorithm=%s", shared,
                      primitive->algorithms[a]->name);
-            if (!case_make(line, rank, size, c, text)) {
+            if (!case_make(line, rank, size, c, text))
                 bad = LOOPS;
-            }
             for (int loop = 0; loop < LOOPS && bad < LOOPS; loop++) {
                 bad += !use_once(c, MPI_COMM_WORLD, loop % 5 == 0);
                 done++;
             }
             MPI_Allreduce(&bad, &all, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
-            if (all > 0 && rank == 0) {
+            if (all > 0 && rank == 0)
                 printf("FAILED %s\n", line);
-            }
             failed += all > 0;
             case_free(c);
             free(c);
         }
     }
-    if (argc > 1 && strcmp(argv[1], "--leak") == 0) {
+    if (argc > 1 && strcmp(argv[1], "--leak") == 0)
         leak_a_plan(rank, size);
-    }
-    if (rank == 0) {
+    if (rank == 0)
         printf("%d ranks: %d plans made and freed, %d problems failed\n", size, done, failed);
-    }
     MPI_Finalize();
     return done > 0 && failed == 0 ? 0 : 1;
 }

@@ -104,11 +104,10 @@ static void check_ill_formed(const ill_formed *bad)
     test_case *c = malloc(sizeof *c);
     char text[256];
     tg_op *op = NULL;
-    if (case_words(bad->line, rank, size, c, text)) {
+    if (case_words(bad->line, rank, size, c, text))
         status = tg_plan(comm, &c->problem, &op);
-    } else {
+    else
         status = tg_fail(TG_BAD_INPUT, "%s", text);
-    }
     expect_agreed(bad->line, &status, TG_BAD_INPUT, bad->named, op);
     tg_free(&op);
     case_free(c);
@@ -226,9 +225,8 @@ static void check_spoilt(const char *format, const spoiling *s, int who)
     memcpy(runs_y, c->problem.y.runs, sizeof *runs_y * (size_t)c->problem.y.nruns);
     spoilt.problem.x.runs = runs_x;
     spoilt.problem.y.runs = runs_y;
-    if (who < 0 || who == rank) {
+    if (who < 0 || who == rank)
         s->spoil(&spoilt);
-    }
     tg_status status = tg_plan(comm, &spoilt.problem, &op);
     expect_agreed(what, &status, TG_BAD_INPUT, s->named, op);
     tg_free(&op);
@@ -247,11 +245,10 @@ static void check_disagreement(const char *mine, const char *others)
     tg_status status;
     snprintf(what, sizeof what, "%s | %s", mine, others);
     model_line(rank == size - 1 ? mine : others, size, line, sizeof line);
-    if (case_make(line, rank, size, c, text)) {
+    if (case_make(line, rank, size, c, text))
         status = tg_plan(comm, &c->problem, &op);
-    } else {
+    else
         status = tg_fail(TG_BAD_INPUT, "%s", text);
-    }
     expect_agreed(what, &status, TG_DISAGREE, "different", op);
     tg_free(&op);
     case_free(c);
@@ -308,11 +305,9 @@ int main(int argc, char **argv)
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
     check_agreement();
-    for (size_t i = 0; i < sizeof ill / sizeof *ill; i++) {
-        if (ill[i].ranks <= size) {
+    for (size_t i = 0; i < sizeof ill / sizeof *ill; i++)
+        if (ill[i].ranks <= size)
             check_ill_formed(&ill[i]);
-        }
-    }
     const spoiling copies = {"copies on the wrong side", "", spoil_copies};
     for (size_t i = 0; i < sizeof valid_lines / sizeof *valid_lines; i++) {
         for (size_t s = 0; s < sizeof spoilings / sizeof *spoilings; s++) {
@@ -341,9 +336,8 @@ int main(int argc, char **argv)
                            "halo shape=9 grid=P kernel=3 padding=1");
     }
     check_still_working();
-    if (rank == 0) {
+    if (rank == 0)
         printf("%d ranks: %ld checks, %ld failed\n", size, checks, failed);
-    }
     MPI_Finalize();
     return checks > 0 && failed == 0 ? 0 : 1;
 }

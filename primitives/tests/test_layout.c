@@ -22,9 +22,8 @@ static tg_layout parse(const char *shape, const char *grid, const char *ranks, c
     tg_layout_words words = {shape, grid, ranks, order, parts, NULL};
     tg_layout layout;
     tg_status status = tg_layout_parse(&words, P, 0, &layout);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         fail_msg("%s %s: %s", shape, grid, status.text);
-    }
     return layout;
 }
 
@@ -170,9 +169,8 @@ static void check_against_model(const tg_layout *layout, const model_layout *m, 
             long expected[TG_MAX_NDIM];
             tg_layout_coords(layout, place, coords);
             model_coords(m, place, expected);
-            for (int d = 0; d < m->ndim; d++) {
+            for (int d = 0; d < m->ndim; d++)
                 assert_int_equal(coords[d], expected[d]);
-            }
             assert_int_equal(tg_layout_place_at(layout, coords), place);
             assert_int_equal(tg_layout_rank(layout, place), rank);
         }
@@ -192,14 +190,12 @@ static void test_good_words(void **state)
         tg_layout layout;
         model_layout m;
         tg_status status = tg_layout_parse(&words, P, N, &layout);
-        if (status.code != TG_OK) {
+        if (status.code != TG_OK)
             fail_msg("%s %s: %s", w[0], w[1], status.text);
-        }
         assert_string_equal(status.text, "");
         assert_int_equal(tg_layout_check(&layout, P).code, TG_OK);
-        for (int k = 0; k < 5; k++) {
+        for (int k = 0; k < 5; k++)
             with_numbers(w[k], P, N, word[k]);
-        }
         assert_true(model_layout_read(word[0], word[1], word[2], word[3], word[4], &m));
         check_against_model(&layout, &m, P);
         tg_layout_free(&layout);
@@ -224,9 +220,8 @@ static void check_round_trip(const tg_layout *layout, int P)
     tg_layout_words words = {word[0], word[1], word[2], word[3], word[4], NULL};
     tg_layout back;
     tg_status status = tg_layout_parse(&words, P, 0, &back);
-    if (status.code != TG_OK) {
+    if (status.code != TG_OK)
         fail_msg("%s %s %s %s %s: %s", word[0], word[1], word[2], word[3], word[4], status.text);
-    }
     assert_true(tg_layout_equal(layout, &back));
     for (int k = 0; k < 5; k++) {
         print[k](&back, again, sizeof again);
@@ -379,9 +374,8 @@ static void test_bad_words(void **state)
                 status.code == TG_OK ? -1 : layout.ndim);
             wrong++;
         }
-        if (status.code == TG_OK) {
+        if (status.code == TG_OK)
             tg_layout_free(&layout);
-        }
     }
     assert_int_equal(wrong, 0);
 }
@@ -389,9 +383,8 @@ static void test_bad_words(void **state)
 static void expect_bad(tg_layout *layout, const char *what)
 {
     tg_status status = tg_layout_check(layout, 12);
-    if (status.code != TG_BAD_INPUT || status.text[0] == '\0') {
+    if (status.code != TG_BAD_INPUT || status.text[0] == '\0')
         fail_msg("%s: code %d, text '%s'", what, (int)status.code, status.text);
-    }
 }
 
 /* A layout made or changed by hand, without words. */
@@ -460,9 +453,8 @@ static long check_overlaps(const tg_overlap *overlaps, int count, const tg_box *
         tg_box at_holder = tg_box_intersect(&o->box, of_owners ? asked : &theirs);
         tg_box at_owner = tg_box_intersect(&moved, of_owners ? &theirs : asked);
         if (tg_box_count(&o->box) == 0 || !tg_box_equal(&at_holder, &o->box) ||
-            !tg_box_equal(&at_owner, &moved)) {
+            !tg_box_equal(&at_owner, &moved))
             fail_msg("%s: overlap %d with rank %d is empty or not in both boxes", line, i, o->rank);
-        }
         found += tg_box_count(&o->box);
         for (int j = 0; j < i; j++) {
             tg_box both = tg_box_intersect(&o->box, &overlaps[j].box);
@@ -471,9 +463,8 @@ static long check_overlaps(const tg_overlap *overlaps, int count, const tg_box *
     }
     for (int place = 0; place < m->places; place++) {
         tg_box box = model_box(m, place, !of_owners);
-        if (of_owners && !model_is_first(m, place)) {
+        if (of_owners && !model_is_first(m, place))
             continue;
-        }
         const tg_box *walked = of_owners ? asked : &box, *target = of_owners ? &box : asked;
         for (long n = 0; n < model_count(walked); n++) {
             long g[TG_MAX_NDIM];
@@ -485,9 +476,8 @@ static long check_overlaps(const tg_overlap *overlaps, int count, const tg_box *
             expected += model_offset(target, g) >= 0;
         }
     }
-    if (found != expected) {
+    if (found != expected)
         fail_msg("%s: %ld entries found, expected %ld", line, found, expected);
-    }
     return expected;
 }
 
@@ -497,9 +487,8 @@ static tg_layout layout_of_line(const char *line, const char *const keys[4], con
     char word[5][MODEL_WORD];
     const char *value[5];
     const char *const all[5] = {"shape", keys[0], keys[1], keys[2], keys[3]};
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         value[i] = model_word(line, all[i], "", word[i]) ? word[i] : NULL;
-    }
     tg_layout layout = parse(value[0], value[1], value[2], value[3], value[4], P);
     for (int d = 0; d < m->ndim; d++) {
         const model_axis *axis = &m->axis[d];
@@ -667,9 +656,8 @@ static json_t *load_halo(void)
 {
     json_error_t error;
     json_t *root = json_load_file(halo_file, 0, &error);
-    if (root == NULL) {
+    if (root == NULL)
         fail_msg("%s: %s", halo_file, error.text);
-    }
     return root;
 }
 
@@ -701,9 +689,8 @@ static void test_halo_sweep(void **state)
         for (int part = 0; part < parts; part++) {
             padded p = padded_form(&window, n, m, parts, part, true);
             const json_t *worker = json_array_get(expected, (size_t)part);
-            if (p.y_shape == 0) {
+            if (p.y_shape == 0)
                 continue; /* the file's numbers mean nothing for a worker without outputs */
-            }
             assert_int_equal(p.left, number_at(worker, 0));
             assert_int_equal(p.right, number_at(worker, 1));
             assert_int_equal(p.needed_start, number_at(worker, 2));
@@ -721,9 +708,8 @@ static void test_halo_sweep(void **state)
 /* The last axes' numbers, from a number or an array in the file. */
 static ptrdiff_t window_number(const json_t *value, int ndim, int d, ptrdiff_t filler)
 {
-    if (json_is_integer(value)) {
+    if (json_is_integer(value))
         return d >= 2 || ndim < 3 ? (ptrdiff_t)json_integer_value(value) : filler;
-    }
     int given = (int)json_array_size(value), from_end = ndim - d;
     return from_end <= given ? number_at(value, (size_t)(given - from_end)) : filler;
 }
@@ -741,9 +727,8 @@ static void expect_pair(const json_t *worker, const char *key, int d, ptrdiff_t 
 static void expect_number(const json_t *worker, const char *key, int d, ptrdiff_t number)
 {
     const json_t *value = json_object_get(worker, key);
-    if (value != NULL) {
+    if (value != NULL)
         assert_int_equal(number_at(value, (size_t)d), number);
-    }
 }
 
 static ptrdiff_t positive(ptrdiff_t n)

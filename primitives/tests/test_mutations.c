@@ -40,18 +40,16 @@ static void zero_apply(void *self, const void *x, void *y)
 {
     mutant *m = self;
     right_apply(self, x, y);
-    if (y != NULL) {
+    if (y != NULL)
         memset(y, 0, bytes_of(m, &m->c->y));
-    }
 }
 
 static void zero_adjoint(void *self, void *y, void *x)
 {
     mutant *m = self;
     right_adjoint(self, y, x);
-    if (x != NULL) {
+    if (x != NULL)
         memset(x, 0, bytes_of(m, &m->c->x));
-    }
 }
 
 /* ---- copies instead of adding ---- */
@@ -64,17 +62,15 @@ static void copying_adjoint(void *self, void *y, void *x)
     const model_layout *layout = &m->c->m.y;
     const tg_dtype *dtype = m->c->problem.dtype;
     void *last = malloc(bytes_of(m, &m->c->y) + 1);
-    if (bytes_of(m, &m->c->y) > 0) {
+    if (bytes_of(m, &m->c->y) > 0)
         memcpy(last, y, bytes_of(m, &m->c->y));
-    }
     for (long n = 0; n < model_count(&m->c->y); n++) {
         long g[TG_MAX_NDIM];
         model_entry(&m->c->y, n, g);
         for (int place = m->c->place_y + 1; place < layout->places; place++) {
             tg_box box = model_box(layout, place, true);
-            if (model_offset(&box, g) >= 0) {
+            if (model_offset(&box, g) >= 0)
                 dtype->put(last, n, 0.0);
-            }
         }
     }
     right_adjoint(self, last, x);
@@ -110,16 +106,14 @@ static void missing_row_apply(void *self, const void *x, void *y)
     mutant *m = self;
     size_t entry = m->c->problem.dtype->size;
     unsigned char *before = malloc(bytes_of(m, &m->c->y) + 1);
-    if (y != NULL) {
+    if (y != NULL)
         memcpy(before, y, bytes_of(m, &m->c->y));
-    }
     right_apply(self, x, y);
     for (long n = 0; n < model_count(&m->c->y); n++) {
         long g[TG_MAX_NDIM];
         model_entry(&m->c->y, n, g);
-        if (is_first_ghost(m, g)) {
+        if (is_first_ghost(m, g))
             memcpy((unsigned char *)y + (size_t)n * entry, before + (size_t)n * entry, entry);
-        }
     }
     free(before);
 }
@@ -158,9 +152,8 @@ static void spoiling_apply(void *self, const void *x, void *y)
 {
     mutant *m = self;
     right_apply(self, x, y);
-    if (model_count(&m->c->x) > 0) {
+    if (model_count(&m->c->x) > 0)
         m->c->problem.dtype->put((void *)(uintptr_t)x, 0, 12.0);
-    }
 }
 
 /* An operator that writes one entry past the end of its output. */
@@ -168,9 +161,8 @@ static void overrunning_apply(void *self, const void *x, void *y)
 {
     mutant *m = self;
     right_apply(self, x, y);
-    if (m->c->place_y >= 0) {
+    if (m->c->place_y >= 0)
         m->c->problem.dtype->put(y, model_count(&m->c->y), 3.0);
-    }
 }
 
 /* ---- which mutation must be seen by which check ---- */
@@ -277,9 +269,8 @@ int main(int argc, char **argv)
         wrong += run_mutation(&mutations[i], MPI_COMM_WORLD, rank, size);
         run++;
     }
-    if (rank == 0) {
+    if (rank == 0)
         printf("%d ranks: %d mutations, %d misjudged\n", size, run, wrong);
-    }
     MPI_Finalize();
     return run > 0 && wrong == 0 ? 0 : 1;
 }

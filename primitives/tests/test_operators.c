@@ -245,9 +245,8 @@ static void run_line(session *s, const char *line, long columns)
         s->total.done[kind] += all.done[kind];
         s->total.failed[kind] += all.failed[kind];
     }
-    if (check_failures(&all) > 0 && s->failed_problems++ < SHOWN && s->rank == 0) {
+    if (check_failures(&all) > 0 && s->failed_problems++ < SHOWN && s->rank == 0)
         printf("FAILED %s\n       %ld checks: %s\n", line, check_failures(&all), all.text);
-    }
 }
 
 /* A line with each algorithm and each way to call it, as far as its own words leave a choice. */
@@ -283,9 +282,8 @@ static void run_written(session *s)
         const tg_primitive *primitive = tg_primitive_find(word);
         if (primitive == NULL ||
             !model_read(line, primitive->two_layouts, primitive->window, primitive->sums, &m) ||
-            model_highest_rank(&m) < s->size) {
+            model_highest_rank(&m) < s->size)
             run_variants(s, line, (int)i);
-        }
     }
 }
 
@@ -293,20 +291,17 @@ static void run_random(session *s, uint64_t seed, int count)
 {
     random_source source = {seed * 1000 + (uint64_t)s->size};
     int primitives = 0;
-    while (tg_primitives[primitives] != NULL) {
+    while (tg_primitives[primitives] != NULL)
         primitives++;
-    }
     for (int i = 0; i < count; i++) {
         static const char *const dtypes[3] = {"f32", "f64", "i32"};
         char line[LINE_SIZE], full[2 * LINE_SIZE];
         const tg_primitive *primitive = tg_primitives[i % primitives];
         int algorithms = 0;
-        while (primitive->algorithms[algorithms] != NULL) {
+        while (primitive->algorithms[algorithms] != NULL)
             algorithms++;
-        }
-        if (!random_problem(&source, primitive->name, s->size, line)) {
+        if (!random_problem(&source, primitive->name, s->size, line))
             continue;
-        }
         long way = random_below(&source, 3);
         snprintf(full, sizeof full, "%s dtype=%s algorithm=%s in-place=%s accumulate=%s", line,
                  dtypes[random_below(&source, 3)],
@@ -378,15 +373,13 @@ int main(int argc, char **argv)
     s.comm = MPI_COMM_WORLD;
     MPI_Comm_rank(s.comm, &s.rank);
     MPI_Comm_size(s.comm, &s.size);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
             seed = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--random") == 0 && i + 1 < argc) {
+        else if (strcmp(argv[i], "--random") == 0 && i + 1 < argc)
             random_problems = (int)strtol(argv[++i], NULL, 10);
-        } else {
+        else
             alone = argv[i];
-        }
-    }
     double start = MPI_Wtime();
     if (alone != NULL) {
         run_line(&s, alone, COLUMNS);
@@ -400,16 +393,14 @@ int main(int argc, char **argv)
     if (s.rank == 0) {
         printf("%d ranks, seed %llu: %ld problems (%ld refused in place), %ld checks (", s.size,
                (unsigned long long)seed, s.problems, s.refused, checks);
-        for (int kind = 0; kind < CHECK_KINDS; kind++) {
+        for (int kind = 0; kind < CHECK_KINDS; kind++)
             printf("%s%ld %s", kind > 0 ? ", " : "", s.total.done[kind], check_names[kind]);
-        }
         printf("), %ld failed in %ld problems, %.1f s\n", failures, s.failed_problems,
                MPI_Wtime() - start);
     }
     bool every_kind = true;
-    for (int kind = 0; kind < CHECK_KINDS; kind++) {
+    for (int kind = 0; kind < CHECK_KINDS; kind++)
         every_kind = every_kind && (s.total.done[kind] > 0 || alone != NULL);
-    }
     MPI_Finalize();
     return checks > 0 && every_kind && failures == 0 && s.failed_problems == 0 ? 0 : 1;
 }

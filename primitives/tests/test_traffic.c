@@ -50,9 +50,8 @@ static void test_traffic(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[256];
         tg_traffic traffic = {-1, -1};
-        if (!case_words(rows[i].line, 0, 6, &c, text)) {
+        if (!case_words(rows[i].line, 0, 6, &c, text))
             fail_msg("%s: %s", rows[i].line, text);
-        }
         tg_status status = c.problem.primitive->traffic(&c.problem.x, &c.problem.y, &traffic);
         if (status.code != TG_OK || traffic.moved != rows[i].moved ||
             traffic.max_rank != rows[i].max_rank) {
