@@ -53,8 +53,9 @@ static tg_status add_word(tgb_case *c, const char *word)
     for (int i = 0; i < c->count; i++) {
         if (strlen(c->word[i].key) == (size_t)(equals - word) &&
             strncmp(c->word[i].key, word, (size_t)(equals - word)) == 0) {
-            return tg_fail(TG_BAD_INPUT, "key '%.40s' of case '%.40s' is given twice",
-                           c->word[i].key, c->operation);
+            return tg_fail(TG_BAD_INPUT,
+                           "%.80s: the key is given twice in case '%.40s'; expected it once", word,
+                           c->operation);
         }
     }
     return append(c, word, (size_t)(equals - word), equals + 1);

@@ -18,6 +18,8 @@
 /* clang-format on */
 
 static const tgb_key one_keys[] = {TGB_ONE_LAYOUT, TGB_TYPE, HOW, TGB_END};
+static const tgb_key memory_keys[] = {
+    TGB_ONE_LAYOUT, {"dtype", "f32", false}, {"algorithm", "reference", false}, HOW, TGB_END};
 static const tgb_key two_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, HOW, TGB_END};
 static const tgb_key one_window_keys[] = {TGB_ONE_LAYOUT, WINDOW, TGB_TYPE, HOW, TGB_END};
 static const tgb_key two_window_keys[] = {TGB_TWO_LAYOUTS, WINDOW, TGB_TYPE, HOW, TGB_END};
@@ -101,9 +103,9 @@ static tg_status parse_tuple(const char *key, const char *text, long lo, long in
     for (char *piece = strtok_r(copy, "x", &rest); piece; piece = strtok_r(NULL, "x", &rest)) {
         if (count == ndim)
             return bad;
-        tg_status status = tgb_parse_int(key, piece, lo, INT32_MAX, &number[count++]);
-        if (status.code != TG_OK)
-            return status;
+        if (tgb_parse_int(key, piece, lo, INT32_MAX, &number[count++]).code != TG_OK)
+            return tg_fail(TG_BAD_INPUT, "%s=%.80s: expected whole numbers from %ld to %d", key,
+                           text, lo, INT32_MAX);
     }
     for (int i = 0; i < count; i++)
         values[ndim - count + i] = number[i];
@@ -148,7 +150,7 @@ static tg_status parse_windows(const tgb_case *words, int ndim, windows *w)
     return status;
 }
 
-static void put_windows(const windows *w, tg_layout *layout)
+static void put_windows(const windows *w, const tg_window_rule *rule, tg_layout *layout)
 {
     for (int a = 0; a < layout->ndim; a++)
         layout->axis[a].window = (tg_window){.kernel = w->kernel[a],
@@ -156,7 +158,8 @@ static void put_windows(const windows *w, tg_layout *layout)
                                              .padding = w->padding[a],
                                              .dilation = w->dilation[a],
                                              .ceil = w->ceil[a],
-                                             .periodic = w->periodic[a]};
+                                             .periodic = w->periodic[a],
+                                             .rule = rule};
 }
 
 /* ---- canonical words ---- */
@@ -291,7 +294,7 @@ static tg_status write_facts(tgb_setup *setup)
     setup->moved_bytes = traffic.moved * size;
     setup->max_rank_bytes = traffic.max_rank * size;
     setup->weak_part = (double)tgb_held_bytes(setup);
-    if (!p->primitive->window && tgb_same_blocks(&p->x, &p->y))
+    if (!p->primitive->window && !p->primitive->regions && tgb_same_blocks(&p->x, &p->y))
         setup->osu_size_bytes = tgb_held_bytes(setup);
     setup->local = setup->ranks == 1 || (traffic.moved == 0 && setup->size_bytes > 0);
     setup->restores = p->place == TG_IN_PLACE || p->mode == TG_ACCUMULATE;
@@ -334,7 +337,7 @@ tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_s
     if (status.code == TG_OK)
         status = parse_windows(words, from.ndim, &w);
     if (status.code == TG_OK && row->window)
-        put_windows(&w, &from);
+        put_windows(&w, row->window, &from);
     if (status.code == TG_OK)
         status = tg_layout_check(&from, P);
     if (status.code == TG_OK)
@@ -469,6 +472,15 @@ static const tgb_direction directions[] = {
     {"adjoint", run_adjoint, fill_adjoint, wrong_adjoint, 1},
 };
 
+static const tgb_key *keys_of(const tg_primitive *primitive)
+{
+    if (primitive->regions)
+        return memory_keys;
+    if (primitive->two_layouts)
+        return primitive->window ? two_window_keys : two_keys;
+    return primitive->window ? one_window_keys : one_keys;
+}
+
 static void make_row(const tg_primitive *primitive, tgb_operation *row)
 {
     *row = (tgb_operation){.name = primitive->name,
@@ -485,8 +497,7 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
                            .adjoint_gap = adjoint_gap,
                            .messages = messages,
                            .free = free_work};
-    row->keys = primitive->two_layouts ? (primitive->window ? two_window_keys : two_keys)
-                                       : (primitive->window ? one_window_keys : one_keys);
+    row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)
         row->algorithms[i] = primitive->algorithms[i]->name;
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tg_dtypes[i]; i++)

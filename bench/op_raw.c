@@ -11,6 +11,7 @@ typedef struct {
     MPI_Comm group; /* the ranks that call together; MPI_COMM_NULL: this rank is in none */
     int count;      /* entries of this group's block */
     MPI_Datatype type;
+    MPI_Op sum;
     int size; /* raw:MPI_Alltoallw: ranks; the others leave the rest empty */
     int *send_count, *receive_count, *zero; /* 0 or 1; byte displacements, all 0 */
     MPI_Datatype *send_type, *receive_type; /* subarrays of the held boxes */
@@ -92,7 +93,9 @@ static tg_status start_plan(tgb_work *work, raw_call **raw)
         ptrdiff_t bytes = work->x_bytes > work->y_bytes ? work->x_bytes : work->y_bytes;
         (*raw)->group = MPI_COMM_NULL;
         (*raw)->type = p->dtype->mpi();
-        (*raw)->count = (int)(bytes / (ptrdiff_t)p->dtype->size);
+        (*raw)->sum = p->dtype->sum();
+        ptrdiff_t entries = bytes / (ptrdiff_t)p->dtype->size;
+        (*raw)->count = entries <= INT_MAX ? (int)entries : 0; /* more: no call that counts */
     }
     tg_status status = tg_agree(
         work->comm, *raw ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for a raw call"));
@@ -189,7 +192,7 @@ static void run_reduce(tgb_work *work)
 {
     raw_call *raw = work->raw;
     if (raw->group != MPI_COMM_NULL)
-        MPI_Reduce(work->x, work->y, raw->count, raw->type, MPI_SUM, 0, raw->group);
+        MPI_Reduce(work->x, work->y, raw->count, raw->type, raw->sum, 0, raw->group);
 }
 
 /* ---- raw:MPI_Allreduce beside all_sum_reduce ---- */
@@ -211,7 +214,7 @@ static void run_allreduce(tgb_work *work)
 {
     raw_call *raw = work->raw;
     if (raw->group != MPI_COMM_NULL)
-        MPI_Allreduce(work->x, work->y, raw->count, raw->type, MPI_SUM, raw->group);
+        MPI_Allreduce(work->x, work->y, raw->count, raw->type, raw->sum, raw->group);
 }
 
 /* ---- raw:MPI_Alltoallw beside repartition ---- */

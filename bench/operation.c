@@ -99,21 +99,21 @@ static const tgb_key *find_key(const tgb_operation *operation, const char *name)
     return NULL;
 }
 
-static tg_status unknown_key(const tgb_operation *operation, const char *name)
+static tg_status unknown_key(const tgb_operation *operation, const char *name, const char *value)
 {
     const char *names[TGB_MAX_KEYS + 1] = {NULL};
     char list[TG_STATUS_TEXT];
     for (int i = 0; i < TGB_MAX_KEYS && operation->keys[i].name; i++)
         names[i] = operation->keys[i].name;
-    return tg_fail(TG_BAD_INPUT, "key '%.40s' is not one of %s; expected %s", name, operation->name,
-                   tgb_join(names, list, sizeof list));
+    return tg_fail(TG_BAD_INPUT, "%.40s=%.40s: no key of %s; expected %s", name, value,
+                   operation->name, tgb_join(names, list, sizeof list));
 }
 
 static tg_status check_keys(const tgb_operation *operation, const tgb_case *words)
 {
     for (int i = 0; i < words->count; i++)
         if (!find_key(operation, words->word[i].key))
-            return unknown_key(operation, words->word[i].key);
+            return unknown_key(operation, words->word[i].key, words->word[i].value);
     for (const tgb_key *key = operation->keys; key->name; key++)
         if (!key->initial && !tgb_case_get(words, key->name))
             return tg_fail(TG_BAD_INPUT, "case '%.40s' has no %s; expected %s=...", operation->name,

@@ -4,6 +4,8 @@
  * are whole merge with their neighbour, so that most boxes are one or two loops. */
 #include "primitives/block.h"
 
+#include "primitives/count.h"
+
 #include <string.h>
 
 void tg_block_pair(const tg_box *around_a, const tg_box *a, const tg_box *around_b, const tg_box *b,
@@ -203,15 +205,14 @@ void tg_clear_except(const tg_box *around, const tg_box *box, const tg_box *keep
     }
 }
 
-MPI_Datatype tg_block_type(const tg_box *around, const tg_box *box, const tg_dtype *dtype)
+MPI_Datatype tg_block_type(const tg_block *block, const tg_dtype *dtype)
 {
-    int sizes[TG_MAX_NDIM], subsizes[TG_MAX_NDIM], starts[TG_MAX_NDIM];
-    for (int a = 0; a < box->ndim; a++) {
-        sizes[a] = (int)(around->hi[a] - around->lo[a]);
-        subsizes[a] = (int)(box->hi[a] - box->lo[a]);
-        starts[a] = (int)(box->lo[a] - around->lo[a]);
+    const ptrdiff_t size = (ptrdiff_t)dtype->size;
+    MPI_Datatype type = tg_type_repeat(block->run_bytes / size, size, dtype->mpi());
+    for (int loop = block->loops - 1; loop >= 0; loop--) {
+        MPI_Datatype inner = type;
+        type = tg_type_repeat(block->count[loop], block->stride[loop], inner);
+        MPI_Type_free(&inner);
     }
-    MPI_Datatype type;
-    MPI_Type_create_subarray(box->ndim, sizes, subsizes, starts, MPI_ORDER_C, dtype->mpi(), &type);
     return type;
 }

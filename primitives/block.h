@@ -35,8 +35,8 @@ void tg_block_add_block(const tg_block *from, const void *source, const tg_block
 void tg_clear_except(const tg_box *around, const tg_box *box, const tg_box *keep, size_t entry_size,
                      void *buffer);
 
-/* An MPI type of the box inside around, from the buffer's start; the caller commits and frees it.
- * Every extent of `around` fits an int. */
-MPI_Datatype tg_block_type(const tg_box *around, const tg_box *box, const tg_dtype *dtype);
+/* An MPI type of a block that is not empty, from its first byte (block->offset is not in it); the
+ * caller commits and frees it. */
+MPI_Datatype tg_block_type(const tg_block *block, const tg_dtype *dtype);
 
 #endif

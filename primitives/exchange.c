@@ -5,6 +5,7 @@
  * and nothing is sent to oneself. */
 #include "primitives/exchange.h"
 
+#include "primitives/count.h"
 #include "primitives/pieces.h"
 
 #include <stdlib.h>
@@ -13,20 +14,19 @@ void tg_exchange_run(tg_op *op, tg_space to, const void *in, void *out)
 {
     tg_pieces *e = op->state;
     tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
-    MPI_Datatype type = op->dtype->mpi();
     for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
-        MPI_Irecv(receiver->packed + p->offset, tg_int(p->entries), type, p->rank, 0, op->comm,
-                  &receiver->requests[i]);
+        tg_start_receive(receiver->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
+                         p->requests);
     }
     for (int i = 0; i < sender->npartners; i++) {
         const tg_partner *p = &sender->partners[i];
         tg_partner_pack(sender, p, in);
-        MPI_Isend(sender->packed + p->offset, tg_int(p->entries), type, p->rank, 0, op->comm,
-                  &sender->requests[i]);
+        tg_start_send(sender->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
+                      p->requests);
     }
-    MPI_Waitall(receiver->npartners, receiver->requests, MPI_STATUSES_IGNORE);
-    MPI_Waitall(sender->npartners, sender->requests, MPI_STATUSES_IGNORE);
+    MPI_Waitall(receiver->messages, receiver->requests, MPI_STATUSES_IGNORE);
+    MPI_Waitall(sender->messages, sender->requests, MPI_STATUSES_IGNORE);
     if (to == TG_X)
         tg_pieces_clear(op, e, out);
     for (int i = 0; i < receiver->npartners; i++) {
@@ -43,15 +43,23 @@ static const tg_block *direct_block(const tg_op *op, const tg_side *s, const tg_
     return p->count == 1 && tg_block_contiguous(block) && !op->in_place ? block : NULL;
 }
 
+/* No message, so nothing to wait for. */
+static void no_message(const tg_partner *p)
+{
+    for (int i = 0; i < p->messages; i++)
+        p->requests[i] = MPI_REQUEST_NULL;
+}
+
 static void post_receives(const tg_op *op, tg_side *s, void *out, bool add)
 {
     for (int i = 0; i < s->npartners; i++) {
         const tg_partner *p = &s->partners[i];
         const tg_block *direct = add ? NULL : direct_block(op, s, p);
-        s->requests[i] = MPI_REQUEST_NULL;
-        if (i != s->self)
-            MPI_Irecv(direct ? (char *)out + direct->offset : s->packed + p->offset,
-                      tg_int(p->entries), op->dtype->mpi(), p->rank, 0, op->comm, &s->requests[i]);
+        if (i == s->self)
+            no_message(p);
+        else
+            tg_start_receive(direct ? (char *)out + direct->offset : s->packed + p->offset,
+                             p->entries, op->dtype, p->rank, op->comm, p->requests);
     }
 }
 
@@ -60,13 +68,14 @@ static void post_sends(const tg_op *op, tg_side *s, const void *in)
     for (int i = 0; i < s->npartners; i++) {
         const tg_partner *p = &s->partners[i];
         const tg_block *direct = direct_block(op, s, p);
-        s->requests[i] = MPI_REQUEST_NULL;
-        if (i == s->self)
+        if (i == s->self) {
+            no_message(p);
             continue;
+        }
         if (!direct)
             tg_partner_pack(s, p, in);
-        MPI_Isend(direct ? (const char *)in + direct->offset : s->packed + p->offset,
-                  tg_int(p->entries), op->dtype->mpi(), p->rank, 0, op->comm, &s->requests[i]);
+        tg_start_send(direct ? (const char *)in + direct->offset : s->packed + p->offset,
+                      p->entries, op->dtype, p->rank, op->comm, p->requests);
     }
 }
 
@@ -106,11 +115,11 @@ static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)
         const tg_partner *p = &receiver->partners[i];
         if (i == receiver->self)
             continue;
-        MPI_Wait(&receiver->requests[i], MPI_STATUS_IGNORE);
+        MPI_Waitall(p->messages, p->requests, MPI_STATUSES_IGNORE);
         if (add || !direct_block(op, receiver, p))
             tg_partner_unpack(op, receiver, p, receiver->packed + p->offset, out, add);
     }
-    MPI_Waitall(sender->npartners, sender->requests, MPI_STATUSES_IGNORE);
+    MPI_Waitall(sender->messages, sender->requests, MPI_STATUSES_IGNORE);
 }
 
 /* ---- plans ---- */
@@ -121,24 +130,22 @@ static void release(tg_op *op)
     free(op->state);
 }
 
-static tg_status plan_packed(const tg_layout *x, const tg_layout *y, tg_op *op,
+static tg_status plan_pieces(const tg_layout *x, const tg_layout *y, tg_op *op, bool packs,
                              void (*run)(tg_op *, tg_space, const void *, void *))
 {
-    const bool pack[2] = {true, true};
-    tg_pieces *e = calloc(1, sizeof *e);
-    tg_status status = tg_check_memory(e, (ptrdiff_t)sizeof *e);
-    if (e) {
-        op->state = e;
-        op->release = release;
-        op->run = run;
-        status = tg_pieces_plan(e, x, y, op, pack);
-    }
-    return tg_agree(op->comm, status);
+    const bool pack[2] = {packs, packs};
+    tg_pieces *e = tg_keep(op, (ptrdiff_t)sizeof *e);
+    if (!e)
+        return tg_check_memory(NULL, (ptrdiff_t)sizeof *e);
+    op->state = e;
+    op->release = release;
+    op->run = run;
+    return tg_pieces_plan(e, x, y, op, pack);
 }
 
 tg_status tg_exchange_reference(const tg_layout *x, const tg_layout *y, tg_op *op)
 {
-    return plan_packed(x, y, op, tg_exchange_run);
+    return tg_agree(op->comm, plan_pieces(x, y, op, true, tg_exchange_run));
 }
 
 static tg_status plan_reference(const tg_problem *problem, tg_op *op)
@@ -146,9 +153,29 @@ static tg_status plan_reference(const tg_problem *problem, tg_op *op)
     return tg_exchange_reference(&problem->x, &problem->y, op);
 }
 
+/* Packed buffers for those partners only that a message is packed for, in one direction at least.
+ */
+static tg_status pack_where_needed(tg_op *op, const tg_pieces *e, tg_space space, tg_side *s)
+{
+    s->packed_bytes = 0;
+    for (int i = 0; i < s->npartners; i++) {
+        tg_partner *p = &s->partners[i];
+        bool needed =
+            i == s->self ? op->in_place : !direct_block(op, s, p) || tg_pieces_add(e, space);
+        p->offset = s->packed_bytes;
+        s->packed_bytes += needed ? p->entries * (ptrdiff_t)op->dtype->size : 0;
+    }
+    s->packed = tg_keep(op, s->packed_bytes);
+    return tg_check_memory(s->packed, s->packed_bytes);
+}
+
 static tg_status plan_p2p(const tg_problem *problem, tg_op *op)
 {
-    return plan_packed(&problem->x, &problem->y, op, run_p2p);
+    tg_status status = plan_pieces(&problem->x, &problem->y, op, false, run_p2p);
+    tg_pieces *e = op->state;
+    for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
+        status = pack_where_needed(op, e, space, &e->side[space]);
+    return tg_agree(op->comm, status);
 }
 
 const tg_algorithm tg_engine_reference = {"reference", "packed messages, the plain engine",

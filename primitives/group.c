@@ -8,19 +8,22 @@
  * other's adjoints. */
 #include "primitives/group.h"
 
+#include "primitives/count.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
     int number;        /* the part that the group is about */
-    MPI_Comm comm;     /* MPI_COMM_NULL for a lone rank */
+    ptrdiff_t entries; /* of the part */
+    tg_group *shared;  /* NULL for a lone rank */
+    MPI_Comm comm;     /* of shared; MPI_COMM_NULL for a lone rank */
     int root;          /* rank in comm */
     bool sends, holds; /* this rank has the part of x; a copy in y */
 } group;
 
 typedef struct {
     group group[2];
-    int counts[2]; /* entries of each group's part */
     int ngroups;
 } groups;
 
@@ -28,8 +31,7 @@ static void release_groups(tg_op *op)
 {
     groups *g = op->state;
     for (int i = 0; i < g->ngroups; i++)
-        if (g->group[i].comm != MPI_COMM_NULL)
-            MPI_Comm_free(&g->group[i].comm);
+        tg_group_drop(g->group[i].shared);
     free(g);
 }
 
@@ -80,22 +82,21 @@ static int *ranks_of_group(const tg_layout *copies, const int coords[TG_MAX_NDIM
     return list;
 }
 
-MPI_Comm tg_group_comm(MPI_Comm comm, const int *ranks, int size, int number)
+/* Fill in the root, and share the group's communicator if it has more than one rank. Local. */
+static tg_status share_group(const tg_layout *x, const tg_layout *y, const int coords[TG_MAX_NDIM],
+                             tg_op *op, group *made)
 {
-    MPI_Group all, some;
-    MPI_Comm made;
-    MPI_Comm_group(comm, &all);
-    MPI_Group_incl(all, size, ranks, &some);
-    MPI_Comm_create_group(comm, some, number % 32768,
-                          &made); /* 32767 is the largest tag that MPI promises */
-    MPI_Group_free(&all);
-    MPI_Group_free(&some);
-    return made;
+    int size;
+    int *ranks = ranks_of_group(y, coords, tg_layout_rank(x, made->number), &size, &made->root);
+    if (ranks && size > 1)
+        made->shared = tg_group_get(op->shared, ranks, size);
+    bool good = ranks && (size == 1 || made->shared);
+    free(ranks);
+    return good ? tg_success() : tg_check_memory(NULL, tg_layout_size(y) * (ptrdiff_t)sizeof(int));
 }
 
-/* The groups of this rank, in ascending number; their ranks in lists. Local. */
-static tg_status find_groups(const tg_layout *x, const tg_layout *y, tg_op *op, groups *g,
-                             int *ranks[2], int sizes[2])
+/* The groups of this rank, in ascending number. Local. */
+static tg_status find_groups(const tg_layout *x, const tg_layout *y, tg_op *op, groups *g)
 {
     int place_x = tg_layout_place(x, op->rank), place_y = tg_layout_place(y, op->rank);
     int coords_x[TG_MAX_NDIM] = {0}, coords_y[TG_MAX_NDIM] = {0};
@@ -115,22 +116,17 @@ static tg_status find_groups(const tg_layout *x, const tg_layout *y, tg_op *op, 
         if (number < 0 || (same && i == 1))
             continue;
         tg_box box = of_x ? tg_layout_held(x, op->rank) : tg_layout_held(y, op->rank);
-        tg_status status = tg_check_count(tg_box_count(&box));
-        if (status.code != TG_OK)
-            return status;
         if (tg_box_count(&box) == 0) /* all ranks of the group know it: nothing to send */
             continue;
-        group *made = &g->group[g->ngroups];
-        *made = (group){.number = number, .comm = MPI_COMM_NULL};
-        made->sends = of_x || same;
-        made->holds = !of_x || same;
-        g->counts[g->ngroups] = tg_int(tg_box_count(&box));
-        int owner = tg_layout_rank(x, number);
-        ranks[g->ngroups] =
-            ranks_of_group(y, of_x ? coords_x : coords_y, owner, &sizes[g->ngroups], &made->root);
-        if (!ranks[g->ngroups])
-            return tg_check_memory(NULL, tg_layout_size(y));
-        g->ngroups++;
+        group *made = &g->group[g->ngroups++];
+        *made = (group){.number = number,
+                        .entries = tg_box_count(&box),
+                        .comm = MPI_COMM_NULL,
+                        .sends = of_x || same,
+                        .holds = !of_x || same};
+        tg_status status = share_group(x, y, of_x ? coords_x : coords_y, op, made);
+        if (status.code != TG_OK)
+            return status;
     }
     return tg_success();
 }
@@ -150,63 +146,57 @@ static tg_status check_in_place(const tg_problem *problem, const tg_op *op)
 
 static tg_status plan_groups(const tg_problem *problem, tg_op *op)
 {
-    int *ranks[2] = {NULL, NULL}, sizes[2] = {0, 0};
-    groups *g = calloc(1, sizeof *g);
+    groups *g = tg_keep(op, (ptrdiff_t)sizeof *g);
     tg_status status = tg_check_memory(g, (ptrdiff_t)sizeof *g);
     op->state = g;
     op->release = g ? release_groups : NULL;
-    if (g) {
-        g->group[0].comm = g->group[1].comm = MPI_COMM_NULL;
+    if (g)
         status = check_in_place(problem, op);
-    }
     if (status.code == TG_OK)
-        status = find_groups(&problem->x, &problem->y, op, g, ranks, sizes);
+        status = find_groups(&problem->x, &problem->y, op, g);
     status = tg_agree(op->comm, status);
     for (int i = 0; status.code == TG_OK && i < g->ngroups; i++)
-        if (sizes[i] > 1)
-            g->group[i].comm = tg_group_comm(op->comm, ranks[i], sizes[i], g->group[i].number);
-    free(ranks[0]);
-    free(ranks[1]);
+        if (g->group[i].shared)
+            g->group[i].comm = tg_group_mpi(g->group[i].shared, g->group[i].number);
     return status;
 }
 
 /* ---- broadcast and its adjoint ---- */
 
-static void copy_part(const tg_op *op, const void *in, void *out, int count)
+static void copy_part(const tg_op *op, const group *g, const void *in, void *out)
 {
-    tg_box line = {.ndim = 1, .lo = {0}, .hi = {count}};
+    tg_box line = {.ndim = 1, .lo = {0}, .hi = {g->entries}};
     tg_block block = tg_block_of(&line, &line, op->dtype->size);
     tg_block_copy(&block, in, &block, out);
 }
 
-static void clear_part(const tg_op *op, void *out, int count)
+static void clear_part(const tg_op *op, const group *g, void *out)
 {
-    tg_box line = {.ndim = 1, .lo = {0}, .hi = {count}};
+    tg_box line = {.ndim = 1, .lo = {0}, .hi = {g->entries}};
     tg_block block = tg_block_of(&line, &line, op->dtype->size);
     tg_block_clear(&block, out);
 }
 
-static void broadcast_group(const tg_op *op, const group *g, int count, const void *x, void *y)
+static void broadcast_group(const tg_op *op, const group *g, const void *x, void *y)
 {
     if (g->sends && g->holds && !op->in_place)
-        copy_part(op, x, y, count);
+        copy_part(op, g, x, y);
     if (g->comm !=
         MPI_COMM_NULL) /* a root that holds no copy sends from x, which MPI_Bcast leaves as it is */
-        MPI_Bcast(g->holds ? y : (void *)(uintptr_t)x, count, op->dtype->mpi(), g->root, g->comm);
+        tg_bcast(g->holds ? y : (void *)(uintptr_t)x, g->entries, op->dtype, g->root, g->comm);
 }
 
-static void reduce_group(const tg_op *op, const group *g, int count, const void *y, void *x)
+static void reduce_group(const tg_op *op, const group *g, const void *y, void *x)
 {
-    MPI_Datatype type = op->dtype->mpi();
     if (g->sends && (!g->holds || op->in_place)) {
         if (!g->holds)
-            clear_part(op, x, count);
+            clear_part(op, g, x);
         if (g->comm != MPI_COMM_NULL)
-            MPI_Reduce(MPI_IN_PLACE, x, count, type, MPI_SUM, g->root, g->comm);
+            tg_reduce(MPI_IN_PLACE, x, g->entries, op->dtype, g->root, g->comm);
     } else if (g->comm == MPI_COMM_NULL) {
-        copy_part(op, y, x, count);
+        copy_part(op, g, y, x);
     } else {
-        MPI_Reduce(y, g->sends ? x : NULL, count, type, MPI_SUM, g->root, g->comm);
+        tg_reduce(y, g->sends ? x : NULL, g->entries, op->dtype, g->root, g->comm);
     }
 }
 
@@ -215,13 +205,13 @@ static void run_bcast(tg_op *op, tg_space to, const void *in, void *out)
     const groups *g = op->state;
     for (int i = 0; i < g->ngroups; i++)
         if (to == TG_Y)
-            broadcast_group(op, &g->group[i], g->counts[i], in, out);
+            broadcast_group(op, &g->group[i], in, out);
         else
-            reduce_group(op, &g->group[i], g->counts[i], in, out);
+            reduce_group(op, &g->group[i], in, out);
     for (int i = 0; op->in_place && to == TG_X && i < g->ngroups; i++)
         if (g->group[i].holds &&
             !g->group[i].sends) /* a copy that is no entry of x is cleared once it is sent */
-            clear_part(op, out, g->counts[i]);
+            clear_part(op, &g->group[i], out);
 }
 
 tg_status tg_plan_bcast(const tg_problem *problem, tg_op *op)
@@ -239,10 +229,10 @@ static void run_allreduce(tg_op *op, tg_space to, const void *in, void *out)
     if (g->ngroups == 0)
         return;
     if (g->group[0].comm != MPI_COMM_NULL)
-        MPI_Allreduce(op->in_place ? MPI_IN_PLACE : in, out, g->counts[0], op->dtype->mpi(),
-                      MPI_SUM, g->group[0].comm);
+        tg_allreduce(op->in_place ? MPI_IN_PLACE : in, out, g->group[0].entries, op->dtype,
+                     g->group[0].comm);
     else if (!op->in_place)
-        copy_part(op, in, out, g->counts[0]);
+        copy_part(op, &g->group[0], in, out);
 }
 
 tg_status tg_plan_allreduce(const tg_problem *problem, tg_op *op)

@@ -5,10 +5,6 @@
 
 #include "primitives/op.h"
 
-/* Calls: Collective over the ranks named (of comm). A communicator of them; number keeps apart
- * groups that are made at the same time. */
-MPI_Comm tg_group_comm(MPI_Comm comm, const int *ranks, int size, int number);
-
 /* Calls: Collective on op->comm; statuses are agreed by all ranks. A group is the owner of a part
  * of x with the ranks that hold copies of it in y.
  *   tg_plan_bcast      y = MPI_Bcast of x, x = MPI_Reduce of y

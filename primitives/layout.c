@@ -1,9 +1,9 @@
-/* layout.c: boxes, splits, windows, and who owns and holds what.
+/* layout.c: boxes, splits, and who owns and holds what.
  *
  * Everything here is arithmetic on one rank: no function loops over the ranks of a layout, unless
  * it says so.
- * Source: the split is the balanced one of arXiv 2006.03108, section 3; the window rule is in
- * layout.h. */
+ * Source: the split is the balanced one of arXiv 2006.03108, section 3; windows are in
+ * window.c. */
 #include "primitives/layout.h"
 
 #include <stdarg.h>
@@ -90,27 +90,6 @@ bool tg_box_equal(const tg_box *a, const tg_box *b)
 ptrdiff_t tg_split_start(ptrdiff_t n, int p, int i)
 {
     return n / p * i + min(i, n % p);
-}
-
-ptrdiff_t tg_window_outputs(const tg_window *w, ptrdiff_t n)
-{
-    ptrdiff_t room = n + 2 * w->padding - w->dilation * (w->kernel - 1) - 1;
-    if (room < (w->ceil ? 1 - w->stride : 0)) /* rounded up: less than a stride may be missing */
-        return 0;
-    if (!w->ceil)
-        return room / w->stride + 1;
-    ptrdiff_t m = (room + w->stride - 1) / w->stride + 1;
-    return (m - 1) * w->stride >= n + w->padding ? m - 1
-                                                 : m; /* no output may begin in the far padding */
-}
-
-void tg_window_inputs(const tg_window *w, ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t *lo, ptrdiff_t *hi)
-{
-    *lo = *hi = 0;
-    if (y0 >= y1)
-        return;
-    *lo = w->stride * y0 - w->padding;
-    *hi = w->stride * (y1 - 1) - w->padding + w->dilation * (w->kernel - 1) + 1;
 }
 
 void tg_axis_owned(const tg_axis *axis, int part, ptrdiff_t *lo, ptrdiff_t *hi)
@@ -314,46 +293,42 @@ bool tg_axis_same_split(const tg_axis *a, const tg_axis *b)
     return true;
 }
 
-static bool same_window(const tg_window *v, const tg_window *w)
-{
-    return v->kernel == w->kernel &&
-           (v->kernel == 0 ||
-            (v->stride == w->stride && v->padding == w->padding && v->dilation == w->dilation &&
-             v->ceil == w->ceil && v->periodic == w->periodic));
-}
-
 bool tg_layout_equal(const tg_layout *a, const tg_layout *b)
 {
     if (a->ndim != b->ndim)
         return false;
     for (int i = 0; i < a->ndim; i++)
         if (!tg_axis_same_split(&a->axis[i], &b->axis[i]) || a->order[i] != b->order[i] ||
-            !same_window(&a->axis[i].window, &b->axis[i].window))
+            !tg_window_equal(&a->axis[i].window, &b->axis[i].window))
             return false;
     return same_ranks(a, b);
 }
 
-static tg_status check_window(const tg_window *w, ptrdiff_t extent, int a)
+/* Entries of all ranks together: their bytes, and twice that, can be counted in ptrdiff_t. */
+static const ptrdiff_t most_entries = PTRDIFF_MAX / 64;
+
+static tg_status too_many(void)
 {
-    const ptrdiff_t limit = (ptrdiff_t)1 << 30;
-    const struct {
-        const char *name;
-        ptrdiff_t value, lowest;
-    } numbers[] = {{"kernel", w->kernel, 1},
-                   {"stride", w->stride, 1},
-                   {"padding", w->padding, 0},
-                   {"dilation", w->dilation, 1}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (numbers[i].value < numbers[i].lowest || numbers[i].value > limit)
-            return tg_fail(TG_BAD_INPUT, "%s=%td on axis %d: expected a number from %td to %td",
-                           numbers[i].name, numbers[i].value, a, numbers[i].lowest, limit);
-    if (tg_window_outputs(w, extent) < 1)
-        return tg_fail(
-            TG_BAD_INPUT,
-            "kernel=%td dilation=%td padding=%td on axis %d: no output fits into extent %td; "
-            "expected a window that fits at least once",
-            w->kernel, w->dilation, w->padding, a, extent);
-    return tg_success();
+    return tg_fail(TG_BAD_INPUT, "shape: more entries than an address can count; expected fewer");
+}
+
+/* Multiply count by what all parts of an axis hold together, or a little more; false when that is
+ * too much. */
+static bool multiply_held(const tg_axis *axis, ptrdiff_t *count)
+{
+    const tg_window *w = &axis->window;
+    ptrdiff_t held = axis->extent, times = axis->copied ? axis->parts : 1;
+    if (w->kernel > 0) {
+        ptrdiff_t lo, hi, outputs = tg_window_outputs(w, axis->extent) / axis->parts + 1;
+        tg_window_inputs(w, 0, outputs, &lo, &hi); /* of any part: some entries more or less */
+        if (w->periodic || hi - lo + 2 < held)
+            held = hi - lo + 2;
+        times = axis->parts;
+    }
+    if (held <= 0)
+        return true;
+    return !__builtin_mul_overflow(*count, held, count) &&
+           !__builtin_mul_overflow(*count, times, count) && *count <= most_entries;
 }
 
 static tg_status check_axis(const tg_axis *axis, int a)
@@ -361,6 +336,8 @@ static tg_status check_axis(const tg_axis *axis, int a)
     if (axis->extent < 0)
         return tg_fail(TG_BAD_INPUT, "shape: extent %td of axis %d; expected 0 or more",
                        axis->extent, a);
+    if (axis->extent > most_entries)
+        return too_many();
     if (axis->parts < 1)
         return tg_fail(TG_BAD_INPUT, "grid: %d parts on axis %d; expected 1 or more", axis->parts,
                        a);
@@ -374,7 +351,8 @@ static tg_status check_axis(const tg_axis *axis, int a)
             return tg_fail(TG_BAD_INPUT, "parts: sizes of axis %d; expected %d sizes with sum %td",
                            a, axis->parts, axis->extent);
     }
-    return axis->window.kernel == 0 ? tg_success() : check_window(&axis->window, axis->extent, a);
+    return axis->window.kernel == 0 ? tg_success()
+                                    : tg_window_check(&axis->window, axis->extent, a);
 }
 
 /* Every rank in [0, P) (P > 0) and at most once. A single run needs arithmetic only; a longer list
@@ -434,9 +412,8 @@ tg_status tg_layout_check(const tg_layout *layout, int P)
         tg_status status = check_axis(axis, a);
         if (status.code != TG_OK)
             return status;
-        if (axis->extent > 0 && __builtin_mul_overflow(count, axis->extent, &count))
-            return tg_fail(TG_BAD_INPUT,
-                           "shape: more entries than an address can count; expected fewer");
+        if (!multiply_held(axis, &count))
+            return too_many();
         size *= axis->parts;
         if (size > INT32_MAX / 2)
             return tg_fail(TG_BAD_INPUT, "grid: more than %d parts; expected fewer", INT32_MAX / 2);
@@ -446,9 +423,6 @@ tg_status tg_layout_check(const tg_layout *layout, int P)
                            layout->ndim - 1);
         seen |= 1u << layout->order[a];
     }
-    if (count > PTRDIFF_MAX / 64)
-        return tg_fail(TG_BAD_INPUT,
-                       "shape: more entries than an address can count; expected fewer");
     if (P > 0 && size > P)
         return tg_fail(TG_BAD_INPUT, "grid: %ld parts need %ld ranks; expected at most %d", size,
                        size, P);

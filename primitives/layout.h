@@ -46,13 +46,30 @@ bool tg_box_equal(const tg_box *a, const tg_box *b);
 
 /* ---- axes ---- */
 
-/* The window of a convolution or pooling: output o reads inputs stride*o - padding +
- * dilation*(0..kernel-1). kernel = 0 means: no window on this axis. */
+/* Which inputs the outputs of a window need; one row each, in window.c. */
+typedef struct tg_window_rule tg_window_rule;
+
+/* A window on one axis. kernel = 0 means: no window. */
 typedef struct {
     ptrdiff_t kernel, stride, padding, dilation;
-    bool ceil;     /* output length rounded up, as pooling may */
-    bool periodic; /* inputs wrap around the ends instead of being cut there */
+    bool ceil;                  /* output length rounded up, as pooling may */
+    bool periodic;              /* inputs wrap around the ends instead of being cut there */
+    const tg_window_rule *rule; /* NULL: tg_window_convolution */
 } tg_window;
+
+struct tg_window_rule {
+    const char *name;
+    /* Outputs over n inputs; less than 1 when none fits. */
+    ptrdiff_t (*outputs)(const tg_window *window, ptrdiff_t n);
+    /* Inputs [*lo, *hi), lo <= hi, that outputs [y0, y1) need, y0 < y1, not cut to [0, n). lo never
+     * falls when y0 grows, nor hi when y1 grows. */
+    void (*inputs)(const tg_window *window, ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t *lo,
+                   ptrdiff_t *hi);
+    /* What the rule asks of a window beyond the ranges of its numbers. Errors: TG_BAD_INPUT. */
+    tg_status (*check)(const tg_window *window, ptrdiff_t n, int axis);
+};
+
+extern const tg_window_rule tg_window_convolution, tg_window_transposed, tg_window_upsample;
 
 typedef struct {
     ptrdiff_t extent; /* entries of the whole axis */
@@ -73,6 +90,12 @@ ptrdiff_t tg_window_outputs(const tg_window *window, ptrdiff_t n);
 /* Inputs [*lo, *hi) that outputs [y0, y1) need, not cut to [0, n); *lo = *hi = 0 when y0 >= y1. */
 void tg_window_inputs(const tg_window *window, ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t *lo,
                       ptrdiff_t *hi);
+
+/* Calls: Local. The window's rule, never NULL. Do two windows say the same? Is this a window over
+ * `extent` inputs? Errors of check: TG_BAD_INPUT names the number and the axis. */
+const tg_window_rule *tg_window_rule_of(const tg_window *window);
+bool tg_window_equal(const tg_window *v, const tg_window *w);
+tg_status tg_window_check(const tg_window *window, ptrdiff_t extent, int axis);
 
 /* Interval [*lo, *hi) of part i of one axis that the part owns, and that it holds (needs). Held
  * intervals are cut to [0, extent) unless the window is periodic. */

@@ -126,12 +126,16 @@ static tg_status read_order(const char *word, tg_layout *layout)
     return tg_success();
 }
 
+/* Room doubles, so that a list costs its own length. */
 static bool append_run(tg_layout *layout, tg_run run)
 {
-    tg_run *runs = realloc(layout->runs, ((size_t)layout->nruns + 1) * sizeof *runs);
-    if (!runs)
-        return false;
-    layout->runs = runs;
+    size_t count = (size_t)layout->nruns;
+    if ((count & (count - 1)) == 0) { /* 0, 1, 2, 4, 8 ...: full */
+        tg_run *runs = realloc(layout->runs, (count > 0 ? 2 * count : 1) * sizeof *runs);
+        if (!runs)
+            return false;
+        layout->runs = runs;
+    }
     layout->runs[layout->nruns++] = run;
     return true;
 }

@@ -4,7 +4,6 @@
  * Source: Hewett and Grady, arXiv 2006.03108, section 2. */
 #include "primitives/op.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +35,28 @@ const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char 
     return NULL;
 }
 
+/* Axis 0 of a side must count the regions of the operator. */
+static tg_status check_regions(const tg_layout *layout, const char *name, int regions)
+{
+    char shape[TG_STATUS_TEXT / 2];
+    if (layout->axis[0].extent == regions)
+        return tg_success();
+    tg_layout_print_shape(layout, shape, sizeof shape);
+    return tg_fail(TG_BAD_INPUT, "shape=%s: axis 0 counts the memory regions of %s; expected %d",
+                   shape, name, regions);
+}
+
+static tg_status check_layouts(const tg_primitive *primitive, const tg_layout *x,
+                               const tg_layout *y)
+{
+    tg_status status = tg_success();
+    if (primitive->regions)
+        status = check_regions(x, primitive->name, primitive->regions->of_x);
+    if (primitive->regions && status.code == TG_OK)
+        status = check_regions(y, primitive->name, primitive->regions->of_y);
+    return status.code == TG_OK ? primitive->check(x, y) : status;
+}
+
 tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *from,
                                const tg_layout *to, tg_layout *x, tg_layout *y)
 {
@@ -45,8 +66,13 @@ tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *f
         x->axis[a].window = (tg_window){.kernel = 0};
     if (status.code == TG_OK)
         status = tg_layout_copy(primitive->two_layouts ? to : from, y);
+    if (status.code == TG_OK && primitive->regions) {
+        free(y->axis[0].cuts); /* the check asks for one part: the whole axis, grown or shrunk */
+        y->axis[0].cuts = NULL;
+        y->axis[0].extent = primitive->regions->of_y;
+    }
     if (status.code == TG_OK)
-        status = primitive->check(x, y);
+        status = check_layouts(primitive, x, y);
     if (status.code != TG_OK) {
         tg_layout_free(x);
         tg_layout_free(y);
@@ -108,6 +134,8 @@ static uint64_t mix_layout(uint64_t hash, const tg_layout *layout)
                                    w->ceil,      w->periodic, layout->order[a]};
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             hash = mix(hash, numbers[i]);
+        if (w->kernel > 0)
+            hash = mix_text(hash, tg_window_rule_of(w)->name);
         for (int i = 0; axis->cuts && i <= axis->parts; i++)
             hash = mix(hash, axis->cuts[i]);
     }
@@ -130,29 +158,17 @@ static uint64_t fingerprint_of(const tg_problem *p)
 
 /* ---- small tools for algorithms ---- */
 
-int tg_int(ptrdiff_t value)
-{
-    return (int)value;
-}
-
-tg_status tg_check_count(ptrdiff_t entries)
-{
-    if (entries <= INT_MAX)
-        return tg_success();
-    return tg_fail(TG_BAD_INPUT,
-                   "shape: a message of %td entries; expected at most %d, what an MPI count holds",
-                   entries, INT_MAX);
-}
-
 tg_status tg_check_memory(const void *pointer, ptrdiff_t bytes)
 {
     return pointer ? tg_success()
                    : tg_fail(TG_NO_MEMORY, "no memory for %td bytes of a plan", bytes);
 }
 
-void *tg_allocate(ptrdiff_t bytes)
+void *tg_keep(tg_op *op, ptrdiff_t bytes)
 {
-    return malloc(bytes > 0 ? (size_t)bytes : 1);
+    void *memory = calloc(1, bytes > 0 ? (size_t)bytes : 1);
+    op->held_bytes += memory ? bytes : 0;
+    return memory;
 }
 
 /* ---- planning ---- */
@@ -180,20 +196,22 @@ static tg_status check_problem(const tg_problem *p, int P)
         if (p->x.axis[a].window.kernel > 0 || p->y.axis[a].window.kernel > 0)
             status = tg_fail(TG_BAD_INPUT, "kernel: a window on axis %d; expected none for %s", a,
                              p->primitive->name);
-    return status.code == TG_OK ? p->primitive->check(&p->x, &p->y) : status;
+    return status.code == TG_OK ? check_layouts(p->primitive, &p->x, &p->y) : status;
 }
 
 /* An operator without an algorithm yet; NULL without memory. */
-static tg_op *new_op(MPI_Comm comm, const tg_dtype *dtype)
+static tg_op *new_op(tg_comm *comm, const tg_dtype *dtype)
 {
     tg_op *op = calloc(1, sizeof *op);
     if (!op)
         return NULL;
-    op->comm = comm;
+    op->shared = comm;
+    op->comm = comm->mpi;
     op->dtype = dtype;
     op->messages = -1;
-    MPI_Comm_rank(comm, &op->rank);
-    MPI_Comm_size(comm, &op->size);
+    op->held_bytes = (ptrdiff_t)sizeof *op;
+    MPI_Comm_rank(op->comm, &op->rank);
+    MPI_Comm_size(op->comm, &op->size);
     return op;
 }
 
@@ -203,8 +221,7 @@ static void free_op(tg_op *op)
         op->release(op);
     free(op->sum[TG_X]);
     free(op->sum[TG_Y]);
-    if (op->comm != MPI_COMM_NULL)
-        MPI_Comm_free(&op->comm);
+    tg_comm_close(op->shared);
     free(op);
 }
 
@@ -222,7 +239,7 @@ static tg_status prepare(const tg_problem *problem, tg_op *op)
     if (op->in_place)
         op->box[TG_X] = op->box[TG_Y] = tg_box_hull(&op->box[TG_X], &op->box[TG_Y]);
     for (tg_space space = TG_X; problem->mode == TG_ACCUMULATE && space <= TG_Y; space++) {
-        op->sum[space] = tg_allocate(bytes_of(op, space));
+        op->sum[space] = tg_keep(op, bytes_of(op, space));
         if (!op->sum[space])
             return tg_check_memory(NULL, bytes_of(op, space));
     }
@@ -252,20 +269,21 @@ static tg_status run_plan(const tg_problem *problem, tg_op *op)
 tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)
 {
     *op = NULL;
-    MPI_Comm own;
-    MPI_Comm_dup(comm, &own);
-    MPI_Comm_set_errhandler(own, MPI_ERRORS_ARE_FATAL);
+    tg_comm *own;
+    tg_status status = tg_comm_open(comm, &own);
+    if (status.code != TG_OK)
+        return status;
     int size;
-    MPI_Comm_size(own, &size);
+    MPI_Comm_size(comm, &size);
 
     tg_op *made = NULL;
-    tg_status status = check_problem(problem, size);
+    status = check_problem(problem, size);
     uint64_t fingerprint = status.code == TG_OK ? fingerprint_of(problem) : 0;
     if (status.code == TG_OK) {
         made = new_op(own, problem->dtype);
         status = made ? prepare(problem, made) : tg_check_memory(NULL, (ptrdiff_t)sizeof *made);
     }
-    status = agree(own, status, fingerprint);
+    status = agree(own->mpi, status, fingerprint);
     if (status.code == TG_OK)
         status = run_plan(problem, made);
     if (status.code == TG_OK)
@@ -273,7 +291,7 @@ tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)
     else if (made)
         free_op(made);
     else
-        MPI_Comm_free(&own);
+        tg_comm_close(own);
     return status;
 }
 
@@ -337,6 +355,11 @@ ptrdiff_t tg_op_messages(const tg_op *op)
     return op->messages;
 }
 
+ptrdiff_t tg_op_held_bytes(const tg_op *op)
+{
+    return op->held_bytes;
+}
+
 /* ---- chaining ---- */
 
 typedef struct {
@@ -378,8 +401,8 @@ static tg_status make_chain(tg_op *second, tg_op *first, tg_op *op)
             TG_BAD_INPUT,
             "a chain of operators that do not meet; expected y of the first to be x of the "
             "second on every rank");
-    chain *c = calloc(1, sizeof *c);
-    void *middle = tg_allocate(tg_op_y_bytes(first));
+    chain *c = tg_keep(op, (ptrdiff_t)sizeof *c);
+    void *middle = tg_keep(op, tg_op_y_bytes(first));
     if (!c || !middle) {
         free(c);
         free(middle);
@@ -390,6 +413,7 @@ static tg_status make_chain(tg_op *second, tg_op *first, tg_op *op)
     op->box[TG_Y] = tg_op_y(second);
     if (first->messages >= 0 && second->messages >= 0)
         op->messages = first->messages + second->messages;
+    op->held_bytes += first->held_bytes + second->held_bytes;
     op->state = c;
     op->run = run_chain;
     op->release = release_chain;
@@ -398,12 +422,12 @@ static tg_status make_chain(tg_op *second, tg_op *first, tg_op *op)
 
 tg_status tg_chain(tg_op *second, tg_op *first, tg_op **op)
 {
-    MPI_Comm own;
-    MPI_Comm_dup(first->comm, &own);
+    tg_comm *own = first->shared;
+    tg_comm_join(own);
     tg_op *made = new_op(own, first->dtype);
     tg_status status =
         made ? make_chain(second, first, made) : tg_check_memory(NULL, (ptrdiff_t)sizeof *made);
-    status = tg_agree(own, status);
+    status = tg_agree(own->mpi, status);
     *op = NULL;
     if (status.code == TG_OK) {
         *op = made;
@@ -413,7 +437,7 @@ tg_status tg_chain(tg_op *second, tg_op *first, tg_op **op)
     if (made)
         free_op(made);
     else
-        MPI_Comm_free(&own);
+        tg_comm_close(own);
     if (!took_over) {
         tg_free(&first);
         tg_free(&second);

@@ -7,16 +7,19 @@
 #define TG_OP_H
 
 #include "primitives/block.h"
+#include "primitives/comm.h"
 #include "primitives/primitives.h"
 
 struct tg_op {
-    MPI_Comm comm;         /* our duplicate: errors on it end the job */
+    tg_comm *shared;       /* with the other plans on the user's communicator */
+    MPI_Comm comm;         /* our duplicate, of shared: errors on it end the job */
     int rank, size;        /* in comm */
     const tg_dtype *dtype; /* of both sides */
     bool in_place;         /* one buffer around both boxes */
     bool flipped;          /* x and y have changed places: F* is what runs forward */
     tg_box box[2];         /* this rank's buffers, by tg_space of the unflipped operator */
     ptrdiff_t messages;    /* that this rank sends in one run; -1: the library decides */
+    ptrdiff_t held_bytes;  /* that the plan keeps on this rank */
     void *sum[2];          /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
     void *state;           /* of the algorithm */
     /* Run towards side `to` (TG_Y: F, TG_X: F*), replacing what is there. in == out when in_place.
@@ -25,13 +28,10 @@ struct tg_op {
     void (*release)(tg_op *op); /* frees state; Collective; may find it half made */
 };
 
-/* Calls: Local. A count for MPI; the value was checked while planning. */
-int tg_int(ptrdiff_t value);
-/* Calls: Local. TG_BAD_INPUT when a message of so many entries is more than an MPI count holds. */
-tg_status tg_check_count(ptrdiff_t entries);
 /* Calls: Local. TG_NO_MEMORY when pointer is NULL; bytes are named in the text. */
 tg_status tg_check_memory(const void *pointer, ptrdiff_t bytes);
-/* Calls: Local. malloc that gives a valid pointer for 0 bytes too. */
-void *tg_allocate(ptrdiff_t bytes);
+/* Calls: Local. Zeroed memory that the operator keeps, counted in its held_bytes; a valid pointer
+ * for 0 bytes too, NULL without memory. free() frees it. */
+void *tg_keep(tg_op *op, ptrdiff_t bytes);
 
 #endif

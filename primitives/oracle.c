@@ -3,15 +3,50 @@
  * An operator is a matrix of zeros and ones: entry g at rank q of y is the sum, over ranks p of
  * x, of the entries of x_p that are the same entry of the tensor, where p counts if it owns the
  * entry (or holds it, when the primitive sums copies). The adjoint is the transpose: the same sum
- * with the spaces exchanged. Nothing here knows how an algorithm finds its partners. */
+ * with the spaces exchanged. Memory operators say themselves which regions of a rank are summed.
+ * Nothing here knows how an algorithm finds its partners. */
 #include "primitives/primitives.h"
 
 #include <stdlib.h>
 
-/* A small integer from what identifies an entry (the finaliser of splitmix64, Steele et al., OOPSLA
- * 2014). */
-static double value_at(uint64_t seed, tg_space space, int place, const tg_box *box,
-                       const ptrdiff_t *at)
+/* The numbers that fill a buffer: whole, and so few that the element type has every sum of them. */
+typedef struct {
+    int largest;    /* from -largest to largest */
+    uint64_t every; /* one entry in so many gets such a number, the others 0 */
+} numbers;
+
+/* No entry of the tensor is held more often in the layout: on each axis, the copies, or the windows
+ * that can reach an entry, as often as they go around a periodic axis. */
+static double most_copies(const tg_layout *layout)
+{
+    double copies = 1;
+    for (int a = 0; a < layout->ndim; a++) {
+        const tg_axis *axis = &layout->axis[a];
+        ptrdiff_t reach = 0;
+        for (int i = 0; axis->window.kernel > 0 && axis->extent > 0 && i < axis->parts; i++) {
+            ptrdiff_t lo, hi;
+            tg_axis_held(axis, i, &lo, &hi);
+            reach += (hi - lo + axis->extent - 1) / axis->extent;
+        }
+        copies *= (double)(axis->copied ? axis->parts : reach > 1 ? reach : 1);
+    }
+    return copies;
+}
+
+static numbers numbers_of(const tg_problem *p)
+{
+    double exact = (double)p->dtype->exact, terms = most_copies(&p->y);
+    if (p->primitive->sums && most_copies(&p->x) > terms)
+        terms = most_copies(&p->x);
+    numbers set = {.largest = exact < 2048 ? 1 : 8};
+    set.every = 1 + (uint64_t)((terms + 1) * set.largest / exact); /* 1: what is added to */
+    return set;
+}
+
+/* The number of an entry, from what identifies it (the finaliser of splitmix64, Steele et al.,
+ * OOPSLA 2014). */
+static double value_at(const numbers *set, uint64_t seed, tg_space space, int place,
+                       const tg_box *box, const ptrdiff_t *at)
 {
     uint64_t h = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)space * 2 + 1;
     h = h * UINT64_C(0xbf58476d1ce4e5b9) + (uint64_t)place;
@@ -19,7 +54,10 @@ static double value_at(uint64_t seed, tg_space space, int place, const tg_box *b
         h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb) + (uint64_t)at[a];
     h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (double)((h ^ h >> 31) % 17) - 8;
+    h ^= h >> 31;
+    if (set->every > 1 && (h >> 32) % set->every != 0)
+        return 0;
+    return (double)(h % (uint64_t)(2 * set->largest + 1)) - set->largest;
 }
 
 /* Step to the next entry of a box, row-major; false after the last. */
@@ -75,6 +113,7 @@ static bool contains(const tg_box *box, const ptrdiff_t *at)
 void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void *buffer)
 {
     tg_box around = buffer_box(p, space, rank), box = tg_layout_held(layout_of(p, space), rank);
+    const numbers set = numbers_of(p);
     int place = tg_layout_place(layout_of(p, space), rank);
     if (tg_box_count(&around) == 0)
         return;
@@ -83,7 +122,7 @@ void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void 
         at[a] = around.lo[a];
     do /* 99: no value_at gives that */
         p->dtype->put(buffer, index++,
-                      contains(&box, at) ? value_at(seed, space, place, &box, at) : 99);
+                      contains(&box, at) ? value_at(&set, seed, space, place, &box, at) : 99);
     while (next(&around, at));
 }
 
@@ -95,9 +134,10 @@ typedef struct {
 
 /* Sum of the values of all images of entry `at` inside the source's box: at + k * extent, on every
  * axis. */
-static double sum_of_images(const source *s, const tg_layout *layout, tg_space space, uint64_t seed,
-                            const ptrdiff_t *at)
+static double sum_of_images(const tg_problem *p, const numbers *set, const source *s,
+                            tg_space space, uint64_t seed, const ptrdiff_t *at)
 {
+    const tg_layout *layout = layout_of(p, space);
     ptrdiff_t first[TG_MAX_NDIM], image[TG_MAX_NDIM];
     for (int a = 0; a < layout->ndim; a++) {
         ptrdiff_t n = layout->axis[a].extent, distance = s->box.lo[a] - at[a];
@@ -108,7 +148,7 @@ static double sum_of_images(const source *s, const tg_layout *layout, tg_space s
     }
     double sum = 0;
     for (;;) {
-        sum += value_at(seed, space, s->place, &s->box, image);
+        sum += value_at(set, seed, space, s->place, &s->box, image);
         int a = layout->ndim - 1;
         for (; a >= 0; a--) {
             image[a] += layout->axis[a].extent;
@@ -119,6 +159,22 @@ static double sum_of_images(const source *s, const tg_layout *layout, tg_space s
         if (a < 0)
             return sum;
     }
+}
+
+/* Entry `at` of one space, from the regions of the same rank in the other: a source of its place.
+ */
+static double sum_of_regions(const tg_problem *p, const numbers *set, const source *s,
+                             tg_space space, int place, uint64_t seed, const ptrdiff_t *at)
+{
+    const tg_regions *map = p->primitive->regions;
+    ptrdiff_t region[TG_MAX_NDIM];
+    double sum = 0;
+    for (int a = 0; a < s->box.ndim; a++)
+        region[a] = at[a];
+    for (region[0] = 0; s->place == place && region[0] < s->box.hi[0]; region[0]++)
+        if (space == TG_X ? map->adds[at[0]][region[0]] : map->adds[region[0]][at[0]])
+            sum += value_at(set, seed, space, s->place, &s->box, region);
+    return sum;
 }
 
 /* Could an entry of one box be an entry of the other? On an axis where a box reaches beyond the
@@ -157,6 +213,7 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
     tg_box counting = counting_box(p, space, rank);
     if (tg_box_count(&box) == 0)
         return 0;
+    const numbers set = numbers_of(p);
     int place = tg_layout_place(layout_of(p, space), rank), count;
     source *sources = sources_of(p, other, &box, &count);
     if (!sources)
@@ -165,9 +222,12 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
     for (int a = 0; a < box.ndim; a++)
         at[a] = box.lo[a];
     do {
-        double expected = p->mode == TG_ACCUMULATE ? value_at(seed + 1, space, place, &box, at) : 0;
+        double expected =
+            p->mode == TG_ACCUMULATE ? value_at(&set, seed + 1, space, place, &box, at) : 0;
         for (int i = 0; i < count && contains(&counting, at); i++)
-            expected += sum_of_images(&sources[i], layout_of(p, other), other, seed, at);
+            expected += p->primitive->regions
+                            ? sum_of_regions(p, &set, &sources[i], other, place, seed, at)
+                            : sum_of_images(p, &set, &sources[i], other, seed, at);
         wrong += p->dtype->get(buffer, index_in(&around, at)) != expected;
     } while (next(&box, at));
     free(sources);
@@ -185,7 +245,7 @@ double tg_dot(const tg_problem *p, tg_space space, int rank, const void *a, cons
         at[i] = box.lo[i];
     do {
         ptrdiff_t index = index_in(&around, at);
-        sum += p->dtype->get(a, index) * p->dtype->get(b, index);
+        sum += p->dtype->product(p->dtype, a, b, index);
     } while (next(&box, at));
     return sum;
 }

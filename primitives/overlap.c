@@ -126,7 +126,7 @@ static tg_status overlaps_of(const tg_layout *layout, const tg_box *box, along *
     int total = 1;
     for (int a = 0; a < layout->ndim && good; a++) {
         good = find(&layout->axis[a], box->lo[a], box->hi[a], &lists[a]);
-        total *= lists[a].count;
+        good = good && !__builtin_mul_overflow(total, lists[a].count, &total);
     }
     *overlaps = NULL;
     *count = 0;

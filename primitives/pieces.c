@@ -9,6 +9,8 @@
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: copy and its adjoint, add. */
 #include "primitives/pieces.h"
 
+#include "primitives/count.h"
+
 #include <stdlib.h>
 
 /* ---- planning: local part ---- */
@@ -57,14 +59,28 @@ static void keep_in_place(const tg_op *op, tg_pieces *e, tg_side *s)
     s->npieces = kept;
 }
 
+static tg_status plan_requests(tg_op *op, tg_side *s)
+{
+    for (int i = 0; i < s->npartners; i++)
+        s->messages += tg_count_calls(s->partners[i].entries);
+    s->requests = tg_keep(op, s->messages * (ptrdiff_t)sizeof *s->requests);
+    if (!s->requests)
+        return tg_check_memory(NULL, s->messages * (ptrdiff_t)sizeof *s->requests);
+    MPI_Request *next = s->requests;
+    for (tg_partner *p = s->partners; p < s->partners + s->npartners; p++) {
+        p->messages = tg_count_calls(p->entries);
+        p->requests = next;
+        next += p->messages;
+    }
+    return tg_success();
+}
+
 static tg_status plan_partners(tg_op *op, tg_side *s)
 {
-    size_t room = (size_t)s->npieces + 1;
-    s->partners = calloc(room, sizeof *s->partners);
-    s->requests = malloc(room * sizeof *s->requests);
     s->self = -1;
-    if (!s->partners || !s->requests)
-        return tg_check_memory(NULL, (ptrdiff_t)(room * sizeof *s->partners));
+    s->partners = tg_keep(op, s->npieces * (ptrdiff_t)sizeof *s->partners);
+    if (!s->partners)
+        return tg_check_memory(NULL, s->npieces * (ptrdiff_t)sizeof *s->partners);
     ptrdiff_t entries = 0;
     for (int i = 0; i < s->npieces; i++) {
         const tg_overlap *piece = &s->pieces[i];
@@ -78,12 +94,9 @@ static tg_status plan_partners(tg_op *op, tg_side *s)
         p->count++;
         p->entries += tg_box_count(&piece->box);
         entries += tg_box_count(&piece->box);
-        tg_status status = tg_check_count(p->entries);
-        if (status.code != TG_OK)
-            return status;
     }
     s->packed_bytes = entries * (ptrdiff_t)op->dtype->size;
-    return tg_success();
+    return plan_requests(op, s);
 }
 
 static tg_status plan_side(tg_op *op, tg_pieces *e, tg_space space, const tg_layout *other)
@@ -97,9 +110,10 @@ static tg_status plan_side(tg_op *op, tg_pieces *e, tg_space space, const tg_lay
     if (s->npieces > 0)
         qsort(s->pieces, (size_t)s->npieces, sizeof *s->pieces, compare_pieces);
     keep_in_place(op, e, s);
-    s->blocks = malloc(((size_t)s->npieces + 1) * sizeof *s->blocks);
+    op->held_bytes += s->npieces * (ptrdiff_t)sizeof *s->pieces;
+    s->blocks = tg_keep(op, s->npieces * (ptrdiff_t)sizeof *s->blocks);
     if (!s->blocks)
-        return tg_check_memory(NULL, s->npieces);
+        return tg_check_memory(NULL, s->npieces * (ptrdiff_t)sizeof *s->blocks);
     for (int i = 0; i < s->npieces; i++) {
         tg_box box = tg_piece_at(space, &s->pieces[i]);
         s->blocks[i] = tg_block_of(&op->box[space], &box, op->dtype->size);
@@ -110,11 +124,11 @@ static tg_status plan_side(tg_op *op, tg_pieces *e, tg_space space, const tg_lay
 static tg_status plan_self(tg_op *op, tg_pieces *e)
 {
     const tg_side *s = &e->side[TG_Y];
-    size_t room = s->self < 0 ? 1 : (size_t)s->partners[s->self].count + 1;
-    e->self_x = malloc(room * sizeof *e->self_x);
-    e->self_y = malloc(room * sizeof *e->self_y);
+    ptrdiff_t bytes = s->self < 0 ? 0 : s->partners[s->self].count * (ptrdiff_t)sizeof *e->self_x;
+    e->self_x = tg_keep(op, bytes);
+    e->self_y = tg_keep(op, bytes);
     if (!e->self_x || !e->self_y)
-        return tg_check_memory(NULL, (ptrdiff_t)(room * sizeof *e->self_x));
+        return tg_check_memory(NULL, bytes);
     if (s->self < 0)
         return tg_success();
     const tg_partner *self = &s->partners[s->self];
@@ -168,12 +182,14 @@ tg_status tg_pieces_plan(tg_pieces *e, const tg_layout *x, const tg_layout *y, t
         status = plan_self(op, e);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++) {
         tg_side *s = &e->side[space];
-        s->packed = pack[space] ? tg_allocate(s->packed_bytes) : NULL;
+        s->packed = pack[space] ? tg_keep(op, s->packed_bytes) : NULL;
         if (pack[space])
             status = tg_check_memory(s->packed, s->packed_bytes);
     }
+    const tg_side *sender = &e->side[TG_X];
     if (status.code == TG_OK)
-        op->messages = e->side[TG_X].npartners - (e->side[TG_X].self >= 0);
+        op->messages =
+            sender->messages - (sender->self < 0 ? 0 : sender->partners[sender->self].messages);
     return status;
 }
 

@@ -11,6 +11,8 @@ typedef struct {
     int first, count;  /* pieces */
     ptrdiff_t offset;  /* bytes into the side's packed buffer */
     ptrdiff_t entries; /* of all its pieces */
+    MPI_Request *requests;
+    int messages; /* that the entries travel in; one request each */
 } tg_partner;
 
 typedef struct {
@@ -22,7 +24,8 @@ typedef struct {
     int self; /* index of this rank among the partners, or -1 */
     char *packed;
     ptrdiff_t packed_bytes;
-    MPI_Request *requests; /* one a partner */
+    MPI_Request *requests; /* of all partners */
+    int messages;
 } tg_side;
 
 typedef struct {

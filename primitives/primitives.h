@@ -22,14 +22,26 @@
 
 /* ---- element types: one row each, in dtype.c ---- */
 
-typedef struct {
+typedef struct tg_dtype tg_dtype;
+struct tg_dtype {
     const char *name; /* as in a case: f32 */
     size_t size;      /* bytes */
+    int64_t exact;    /* the type has every whole number from -exact to exact */
+    /* Local, between MPI_Init and MPI_Finalize. What MPI calls an entry, and the operation that
+     * adds entries: f16 and bf16 bring their own, which are made on first use and are gone after
+     * MPI_Finalize. */
     MPI_Datatype (*mpi)(void);
-    void (*add)(void *to, const void *from, ptrdiff_t count); /* to[i] += from[i] */
-    void (*put)(void *array, ptrdiff_t index, double value);  /* array[index] = value */
+    MPI_Op (*sum)(void);
+    /* to[i] += from[i]. f16 and bf16 add in f32 and round once an addition; i32 and i8 wrap. */
+    void (*add)(void *to, const void *from, ptrdiff_t count);
+    /* array[index] = value, rounded or wrapped to what the type has; and the value again. c64 holds
+     * value + 2 value i, and gives NAN for what has another form, so that a lost or exchanged
+     * imaginary part is never right. */
+    void (*put)(void *array, ptrdiff_t index, double value);
     double (*get)(const void *array, ptrdiff_t index);
-} tg_dtype;
+    /* Real part of a[index] times the conjugate of b[index]. */
+    double (*product)(const tg_dtype *dtype, const void *a, const void *b, ptrdiff_t index);
+};
 
 extern const tg_dtype *const tg_dtypes[];        /* ends with NULL */
 const tg_dtype *tg_dtype_find(const char *name); /* NULL: no such type */
@@ -48,6 +60,14 @@ typedef struct {
     tg_status (*plan)(const tg_problem *problem, tg_op *op);
 } tg_algorithm;
 
+/* A map between the memory regions that axis 0 of a tensor counts: region r of y is the sum of the
+ * regions c of x with adds[r][c], at each rank and entry by itself. */
+enum { TG_REGIONS = 2 };
+typedef struct {
+    int of_x, of_y; /* regions, TG_REGIONS at most */
+    bool adds[TG_REGIONS][TG_REGIONS];
+} tg_regions;
+
 /* Unavoidable traffic of an operator, in entries (the same for its adjoint). */
 typedef struct {
     ptrdiff_t moved;    /* must cross between ranks, summed */
@@ -61,9 +81,11 @@ typedef struct {
     const char *adjoint; /* x = F* y */
     const char *source;  /* where the operator comes from */
     bool two_layouts;    /* words from / to instead of grid */
-    bool window;         /* words kernel, stride, padding, dilation, periodic, ceil */
-    bool transposed;     /* algorithms plan F*, from y to x, and are run backwards */
-    bool sums;           /* F adds the copies of x; otherwise F reads x where it is owned */
+    /* Words kernel, stride, padding, dilation, periodic, ceil, and what they mean; NULL: none */
+    const tg_window_rule *window;
+    const tg_regions *regions; /* axis 0 counts memory regions; NULL: an axis as the others */
+    bool transposed;           /* algorithms plan F*, from y to x, and are run backwards */
+    bool sums;                 /* F adds the copies of x; otherwise F reads x where it is owned */
     /* Local. Are they this operation's? Errors: TG_BAD_INPUT. */
     tg_status (*check)(const tg_layout *x, const tg_layout *y);
     /* Local. The grid that the word `auto` (or no word) stands for, for P ranks: of `from` (or
@@ -106,7 +128,9 @@ struct tg_problem {
 /* Calls: Collective on comm; every rank passes the same problem. Rank lists are ranks of comm.
  * Errors: the same status on every rank, with *op == NULL and nothing kept: TG_BAD_INPUT,
  * TG_NO_MEMORY, TG_DISAGREE (ranks passed different problems). The operator works on a duplicate of
- * comm on which MPI errors end the job. */
+ * comm on which MPI errors end the job. All operators on comm share it and the groups of ranks
+ * inside it; it is freed with the last of them, even when comm itself was freed before. So all
+ * ranks plan, apply and free the operators on one communicator in one order. */
 tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op);
 
 /* Calls: Collective on the plan's communicator. They cannot fail and allocate nothing. Out of place
@@ -135,6 +159,10 @@ ptrdiff_t tg_op_y_bytes(const tg_op *op);
  * decides. */
 ptrdiff_t tg_op_messages(const tg_op *op);
 
+/* Calls: Local. Units: bytes of this rank's memory that the plan keeps: tables, packed buffers,
+ * scratch; without what the MPI library keeps, and without the communicators that plans share. */
+ptrdiff_t tg_op_held_bytes(const tg_op *op);
+
 /* Calls: Collective on comm. The worst of the ranks' statuses, the lowest such rank's text: what
  * every plan function passes its local verdict through, so that no rank leaves alone. */
 tg_status tg_agree(MPI_Comm comm, tg_status mine);
@@ -145,8 +173,9 @@ tg_status tg_agree(MPI_Comm comm, tg_status mine);
 typedef enum { TG_X, TG_Y } tg_space;
 
 /* Calls: Local. Fill rank's buffer of a space with small integers made from (seed, global entry,
- * place on the grid), so that sums of up to 2^20 copies are exact in every type and any order. In
- * place the buffer is the hull box and entries outside the space get other values. */
+ * place on the grid): from -8 to 8, in bf16 and i8 from -1 to 1, and more zeros the more copies an
+ * entry has, so that sums are exact in the element type and in any order. In place the buffer is
+ * the hull box and entries outside the space get other values. */
 void tg_fill(const tg_problem *problem, tg_space space, int rank, uint64_t seed, void *buffer);
 
 /* Calls: Local. Entries of rank's output that differ from what tg_fill'ed inputs must give: of y
@@ -156,7 +185,8 @@ void tg_fill(const tg_problem *problem, tg_space space, int rank, uint64_t seed,
 ptrdiff_t tg_count_wrong(const tg_problem *problem, tg_space space, int rank, uint64_t seed,
                          const void *buffer);
 
-/* Calls: Local. Sum over the space's entries of a[i] b[i], in double. */
+/* Calls: Local. Sum over the space's entries of a[i] b[i], in double; for c64 the real part of the
+ * sum of a[i] times the conjugate of b[i]. */
 double tg_dot(const tg_problem *problem, tg_space space, int rank, const void *a, const void *b);
 
 #endif

@@ -81,6 +81,27 @@ tg_status tg_check_gathered(const tg_layout *x, const tg_layout *y, const char *
     return status;
 }
 
+tg_status tg_check_windows(const tg_layout *x, const tg_layout *y, const tg_window_rule *rule)
+{
+    for (int a = 0; a < y->ndim; a++) {
+        const tg_window *w = &y->axis[a].window;
+        if (w->kernel == 0)
+            return tg_fail(TG_BAD_INPUT,
+                           "kernel=0 on axis %d: no window; expected one on every axis", a);
+        if (tg_window_rule_of(w) != rule)
+            return tg_fail(TG_BAD_INPUT, "kernel: a window of the rule %s on axis %d; expected %s",
+                           tg_window_rule_of(w)->name, a, rule->name);
+    }
+    tg_status status = tg_check_same_tensor(x, y);
+    for (int a = 0; status.code == TG_OK && a < x->ndim; a++)
+        if (x->axis[a].window.kernel != 0)
+            status = tg_fail(TG_BAD_INPUT,
+                             "kernel: a window on axis %d of x; expected owned boxes there", a);
+    if (status.code == TG_OK)
+        status = tg_check_no_copies(x, "grid");
+    return status.code == TG_OK ? tg_check_copies_of(x, y, "grid", "grid") : status;
+}
+
 /* ---- grids ---- */
 
 /* parts[a], with c behind where copied[a]. */

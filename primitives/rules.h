@@ -11,7 +11,8 @@
  *   copies_of    y is x with copies: an axis is split alike in both, or is one part in x and
  *                copies in y; word_x and word_y are the grids' keys
  *   parts_of     x is one part, y holds no copies
- *   gathered     x holds no copies; an axis is split alike in both, or held in copies in y */
+ *   gathered     x holds no copies; an axis is split alike in both, or held in copies in y
+ *   windows      y is x with a window of this rule on every axis; neither holds copies */
 tg_status tg_check_same_tensor(const tg_layout *x, const tg_layout *y);
 tg_status tg_check_no_copies(const tg_layout *layout, const char *word);
 tg_status tg_check_copies_of(const tg_layout *x, const tg_layout *y, const char *word_x,
@@ -20,6 +21,7 @@ tg_status tg_check_parts_of(const tg_layout *x, const tg_layout *y, const char *
                             const char *word_y);
 tg_status tg_check_gathered(const tg_layout *x, const tg_layout *y, const char *word_x,
                             const char *word_y);
+tg_status tg_check_windows(const tg_layout *x, const tg_layout *y, const tg_window_rule *rule);
 
 /* Calls: Local. Grids of P parts, as words: of `from` | of `to`. Parts and copies lie along the
  * first axis.

@@ -3,6 +3,7 @@
  * Forward: the worker of y receives what the worker of x sends. Adjoint: the cotangent of y goes
  * back.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3, "send and receive". */
+#include "primitives/count.h"
 #include "primitives/exchange.h"
 #include "primitives/rules.h"
 
@@ -10,7 +11,7 @@
 
 typedef struct {
     int rank[2]; /* of x and y; by tg_space */
-    int count;   /* entries */
+    ptrdiff_t entries;
 } ends;
 
 static void release_ends(tg_op *op)
@@ -28,30 +29,28 @@ static void run_ends(tg_op *op, tg_space to, const void *in, void *out)
             tg_block_copy(&all, in, &all, out);
         }
     } else if (op->rank == e->rank[from]) {
-        MPI_Send(in, e->count, op->dtype->mpi(), e->rank[to], 0, op->comm);
+        tg_send(in, e->entries, op->dtype, e->rank[to], op->comm);
         if (op->in_place && to == TG_X) { /* the copy is cleared once it is sent */
             tg_block all = tg_block_of(&op->box[from], &op->box[from], op->dtype->size);
             tg_block_clear(&all, out);
         }
     } else if (op->rank == e->rank[to]) {
-        MPI_Recv(out, e->count, op->dtype->mpi(), e->rank[from], 0, op->comm, MPI_STATUS_IGNORE);
+        tg_receive(out, e->entries, op->dtype, e->rank[from], op->comm);
     }
 }
 
 static tg_status plan_ends(const tg_problem *problem, tg_op *op)
 {
-    ends *e = calloc(1, sizeof *e);
+    ends *e = tg_keep(op, (ptrdiff_t)sizeof *e);
     op->state = e;
     op->release = release_ends;
     op->run = run_ends;
     tg_status status = tg_check_memory(e, (ptrdiff_t)sizeof *e);
     if (status.code == TG_OK) {
-        *e = (ends){.rank = {tg_layout_rank(&problem->x, 0), tg_layout_rank(&problem->y, 0)}};
-        status = tg_check_count(tg_layout_count(&problem->x));
-    }
-    if (status.code == TG_OK) {
-        e->count = tg_int(tg_layout_count(&problem->x));
-        op->messages = op->rank == e->rank[TG_X] && e->rank[TG_X] != e->rank[TG_Y];
+        *e = (ends){.rank = {tg_layout_rank(&problem->x, 0), tg_layout_rank(&problem->y, 0)},
+                    .entries = tg_layout_count(&problem->x)};
+        bool sends = op->rank == e->rank[TG_X] && e->rank[TG_X] != e->rank[TG_Y];
+        op->messages = sends ? tg_count_calls(e->entries) : 0;
     }
     return tg_agree(op->comm, status);
 }

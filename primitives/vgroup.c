@@ -3,22 +3,24 @@
  *
  * One side of a group has a whole box (the root's x, every copy of y), the other has its blocks,
  * dense. Blocks that do not follow each other in the whole box are packed; the order of the
- * blocks is that of the ranks.
+ * blocks is that of the ranks. These calls have tables of int: a whole box with more entries than
+ * one holds is left to MPI_Alltoallw, whose types have no such limit.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: gather and scatter are each other's
  * adjoints. */
 #include "primitives/vgroup.h"
 
+#include "primitives/count.h"
 #include "primitives/exchange.h"
-#include "primitives/group.h"
 
 #include <stdlib.h>
 
 typedef struct {
-    MPI_Comm comm;  /* MPI_COMM_NULL: this rank takes no part */
-    int root;       /* of scatterv, in comm */
-    bool has_whole; /* this rank has the whole box */
-    tg_space whole; /* on which side the whole box is */
-    int *ranks;     /* of op->comm, in the group, ascending */
+    tg_group *shared; /* NULL: this rank takes no part */
+    MPI_Comm comm;    /* of shared */
+    int root;         /* of scatterv, in comm */
+    bool has_whole;   /* this rank has the whole box */
+    tg_space whole;   /* on which side the whole box is */
+    int *ranks;       /* of op->comm, in the group, ascending */
     int size;
     int *counts, *starts; /* entries of each rank's block, in the order of the ranks */
     tg_block *blocks;     /* where each rank's block lies in the whole box; run_bytes 0: empty */
@@ -33,8 +35,7 @@ typedef struct {
 static void release_vgroup(tg_op *op)
 {
     vgroup *g = op->state;
-    if (g->comm != MPI_COMM_NULL)
-        MPI_Comm_free(&g->comm);
+    tg_group_drop(g->shared);
     free(g->ranks);
     free(g->counts);
     free(g->starts);
@@ -72,26 +73,26 @@ static int ranks_at(const tg_layout *layout, const int coords[TG_MAX_NDIM],
     return total;
 }
 
-/* The group's tables, sized by g->size. Memory is taken on every rank of the group alike. */
-static tg_status allocate_group(vgroup *g, const tg_op *op, ptrdiff_t whole_entries)
+/* The group's communicator and tables, sized by g->size. */
+static tg_status allocate_group(vgroup *g, tg_op *op, ptrdiff_t whole_entries)
 {
-    size_t size = (size_t)g->size;
+    ptrdiff_t size = g->size;
     ptrdiff_t whole_bytes = whole_entries * (ptrdiff_t)op->dtype->size;
     ptrdiff_t own_bytes = tg_box_count(&g->own) * (ptrdiff_t)op->dtype->size;
-    g->counts = calloc(size, sizeof *g->counts);
-    g->starts = calloc(size, sizeof *g->starts);
-    g->blocks = calloc(size, sizeof *g->blocks);
-    g->packed = tg_allocate(g->has_whole ? whole_bytes : 0);
-    g->own_packed = tg_allocate(op->in_place ? own_bytes : 0);
-    if (!g->counts || !g->starts || !g->blocks || !g->packed || !g->own_packed)
+    g->shared = tg_group_get(op->shared, g->ranks, g->size);
+    g->counts = tg_keep(op, size * (ptrdiff_t)sizeof *g->counts);
+    g->starts = tg_keep(op, size * (ptrdiff_t)sizeof *g->starts);
+    g->blocks = tg_keep(op, size * (ptrdiff_t)sizeof *g->blocks);
+    g->packed = tg_keep(op, g->has_whole ? whole_bytes : 0);
+    g->own_packed = tg_keep(op, op->in_place ? own_bytes : 0);
+    if (!g->shared || !g->counts || !g->starts || !g->blocks || !g->packed || !g->own_packed)
         return tg_check_memory(NULL, whole_bytes);
-    tg_status status = tg_check_count(whole_entries);
-    if (status.code == TG_OK)
-        g->own_count = tg_int(tg_box_count(&g->own));
-    return status;
+    g->own_count = (int)tg_box_count(&g->own);
+    return tg_success();
 }
 
-/* Who has which block of the whole box: its boxes come from `part_of`. */
+/* Who has which block of the whole box, whose entries fit into an int: its boxes come from
+ * `part_of`. */
 static void find_blocks(vgroup *g, const tg_op *op, const tg_layout *parts,
                         tg_box (*part_of)(const tg_layout *layout, int rank))
 {
@@ -99,7 +100,7 @@ static void find_blocks(vgroup *g, const tg_op *op, const tg_layout *parts,
     g->in_order = !op->in_place;
     for (int i = 0; i < g->size; i++) {
         tg_box box = part_of(parts, g->ranks[i]);
-        g->counts[i] = tg_int(tg_box_count(&box));
+        g->counts[i] = (int)tg_box_count(&box);
         g->starts[i] = entries;
         entries += g->counts[i];
         if (!g->has_whole)
@@ -113,7 +114,7 @@ static void find_blocks(vgroup *g, const tg_op *op, const tg_layout *parts,
 
 static vgroup *new_vgroup(const tg_problem *problem, tg_op *op)
 {
-    vgroup *g = calloc(1, sizeof *g);
+    vgroup *g = tg_keep(op, (ptrdiff_t)sizeof *g);
     if (!g)
         return NULL;
     g->comm = MPI_COMM_NULL;
@@ -206,7 +207,7 @@ static void run_allgatherv(tg_op *op, tg_space to, const void *in, void *out)
         return;
     }
     MPI_Reduce_scatter(pack_blocks(g, in), op->in_place ? (void *)g->own_packed : out, g->counts,
-                       type, MPI_SUM, g->comm);
+                       type, op->dtype->sum(), g->comm);
     if (op->in_place)
         own_out(g, op, TG_X, out);
 }
@@ -223,7 +224,7 @@ static tg_status find_scatter_group(const tg_problem *problem, tg_op *op, vgroup
     g->whole = TG_X;
     g->has_whole = op->rank == owner;
     g->own = g->region[TG_Y];
-    g->ranks = malloc(((size_t)tg_layout_size(y) + 1) * sizeof *g->ranks);
+    g->ranks = tg_keep(op, (tg_layout_size(y) + 1) * (ptrdiff_t)sizeof *g->ranks);
     if (!g->ranks)
         return tg_check_memory(NULL, tg_layout_size(y));
     g->size = ranks_at(y, coords, fixed, g->ranks);
@@ -242,6 +243,8 @@ static tg_status find_scatter_group(const tg_problem *problem, tg_op *op, vgroup
 
 tg_status tg_plan_scatterv(const tg_problem *problem, tg_op *op)
 {
+    if (!tg_count_fits(tg_layout_count(&problem->x)))
+        return tg_exchange_alltoallw(&problem->x, &problem->y, op);
     vgroup *g = new_vgroup(problem, op);
     bool member =
         tg_layout_place(&problem->x, op->rank) >= 0 || tg_layout_place(&problem->y, op->rank) >= 0;
@@ -250,7 +253,7 @@ tg_status tg_plan_scatterv(const tg_problem *problem, tg_op *op)
         status = find_scatter_group(problem, op, g);
     status = tg_agree(op->comm, status);
     if (status.code == TG_OK && member)
-        g->comm = tg_group_comm(op->comm, g->ranks, g->size, 0);
+        g->comm = tg_group_mpi(g->shared, 0);
     op->run = run_scatterv;
     return status;
 }
@@ -304,7 +307,7 @@ static tg_status find_gather_group(const tg_problem *problem, tg_op *op, vgroup 
     g->whole = TG_Y;
     g->has_whole = true;
     g->own = g->region[TG_X];
-    g->ranks = malloc((size_t)tg_layout_size(y) * sizeof *g->ranks);
+    g->ranks = tg_keep(op, tg_layout_size(y) * (ptrdiff_t)sizeof *g->ranks);
     if (!g->ranks)
         return tg_check_memory(NULL, tg_layout_size(y));
     g->size = ranks_at(y, coords, fixed, g->ranks);
@@ -321,7 +324,7 @@ tg_status tg_plan_allgatherv(const tg_problem *problem, tg_op *op)
     if (status.code != TG_OK)
         return status;
     MPI_Allreduce(MPI_IN_PLACE, &same, 1, MPI_C_BOOL, MPI_LAND, op->comm);
-    if (!same)
+    if (!same || !tg_count_fits(tg_layout_max_held(&problem->y)))
         return tg_exchange_alltoallw(&problem->x, &problem->y, op);
     vgroup *g = new_vgroup(problem, op);
     status = tg_check_memory(g, (ptrdiff_t)sizeof *g);
@@ -329,7 +332,7 @@ tg_status tg_plan_allgatherv(const tg_problem *problem, tg_op *op)
         status = find_gather_group(problem, op, g);
     status = tg_agree(op->comm, status);
     if (status.code == TG_OK && member)
-        g->comm = tg_group_comm(op->comm, g->ranks, g->size, g->ranks[0]);
+        g->comm = tg_group_mpi(g->shared, g->ranks[0]);
     op->run = run_allgatherv;
     return status;
 }

@@ -1,0 +1,43 @@
+/* comm.h: communicators that plans share. Private to the room.
+ *
+ * The first plan on a user's communicator makes our duplicate of it, on which errors end the job;
+ * later plans find it, and the last plan that is freed frees it. The same holds for the groups of
+ * ranks inside it. Plans are made and freed by all ranks in one order, so that the counts of users,
+ * which decide this, are equal on all ranks that have to act together.
+ *
+ * Messages of two operators on one duplicate cannot mix: applies are collective, all ranks make
+ * them in one order, each has received all that is sent to it before it returns, and MPI keeps the
+ * order of messages between two ranks. Applies that overlap in time will need a tag each. */
+#ifndef TG_COMM_H
+#define TG_COMM_H
+
+#include "primitives/primitives.h"
+
+/* Of all point-to-point messages of applies, since no two of them overlap. */
+enum { TG_TAG = 0 };
+
+typedef struct tg_group tg_group;
+
+typedef struct {
+    MPI_Comm mpi;     /* our duplicate */
+    MPI_Comm user;    /* whose attribute this is; MPI_COMM_NULL once the user has freed it */
+    int plans;        /* that use it */
+    tg_group *groups; /* a linked list */
+} tg_comm;
+
+/* Calls: Collective on user. Errors: TG_NO_MEMORY, agreed by all ranks; *comm is then NULL. */
+tg_status tg_comm_open(MPI_Comm user, tg_comm **comm);
+/* Calls: Collective on comm, each once for a tg_comm_open or tg_comm_join before it. */
+void tg_comm_join(tg_comm *comm); /* one plan more */
+void tg_comm_close(tg_comm *comm);
+
+/* A communicator of some ranks, in the order of the list: two steps, so that a lack of memory can
+ * be agreed on between them.
+ *   tg_group_get   Local, on each rank of the list. NULL without memory
+ *   tg_group_mpi   Collective on these ranks; `number` keeps apart groups made at the same time
+ *   tg_group_drop  Collective on these ranks, once for each tg_group_get; NULL may be dropped */
+tg_group *tg_group_get(tg_comm *comm, const int *ranks, int size);
+MPI_Comm tg_group_mpi(tg_group *group, int number);
+void tg_group_drop(tg_group *group);
+
+#endif

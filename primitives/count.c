@@ -1,0 +1,121 @@
+/* count.c: messages, collectives and types of any number of entries, out of calls that count in
+ * int.
+ *
+ * n entries make n div L calls of L = tg_largest_count entries and one of the rest. A reduction is
+ * done entry by entry, so that the sums of the parts are the parts of the sum. */
+#include "primitives/count.h"
+
+#include "primitives/comm.h"
+
+#include <limits.h>
+
+ptrdiff_t tg_largest_count = INT_MAX;
+
+bool tg_count_fits(ptrdiff_t count)
+{
+    return count <= tg_largest_count;
+}
+
+int tg_count_calls(ptrdiff_t count)
+{
+    return (int)(count / tg_largest_count + (count % tg_largest_count > 0));
+}
+
+/* One call's share of a count. */
+typedef struct {
+    int count;
+    ptrdiff_t offset; /* bytes */
+} share;
+
+static share share_of(ptrdiff_t count, const tg_dtype *dtype, int call)
+{
+    ptrdiff_t before = call * tg_largest_count, left = count - before;
+    return (share){(int)(left < tg_largest_count ? left : tg_largest_count),
+                   before * (ptrdiff_t)dtype->size};
+}
+
+/* The address of a share; MPI_IN_PLACE and NULL stay what they are. */
+static void *at(const void *buffer, share s)
+{
+    void *start = (void *)(uintptr_t)buffer;
+    return start && start != MPI_IN_PLACE ? (char *)start + s.offset : start;
+}
+
+void tg_start_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
+                   MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Isend(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm, &requests[i]);
+    }
+}
+
+void tg_start_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
+                      MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Irecv(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, &requests[i]);
+    }
+}
+
+void tg_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Send(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm);
+    }
+}
+
+void tg_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Recv(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, MPI_STATUS_IGNORE);
+    }
+}
+
+void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Bcast(at(buffer, s), s.count, dtype->mpi(), root, comm);
+    }
+}
+
+void tg_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
+               MPI_Comm comm)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Reduce(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), root, comm);
+    }
+}
+
+void tg_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, MPI_Comm comm)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Allreduce(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), comm);
+    }
+}
+
+MPI_Datatype tg_type_repeat(ptrdiff_t count, ptrdiff_t stride, MPI_Datatype old)
+{
+    MPI_Datatype type;
+    if (tg_count_fits(count)) {
+        MPI_Type_create_hvector((int)count, 1, stride, old, &type);
+        return type;
+    }
+    const int ones[2] = {1, 1};
+    ptrdiff_t rest = count % tg_largest_count;
+    MPI_Aint starts[2] = {0, (count - rest) * stride};
+    MPI_Datatype full = tg_type_repeat(tg_largest_count, stride, old), parts[2];
+    parts[0] = tg_type_repeat(count / tg_largest_count, tg_largest_count * stride, full);
+    parts[1] = tg_type_repeat(rest > 0 ? rest : 1, stride, old);
+    MPI_Type_create_struct(rest > 0 ? 2 : 1, ones, starts, parts, &type);
+    MPI_Type_free(&full);
+    MPI_Type_free(&parts[0]);
+    MPI_Type_free(&parts[1]);
+    return type;
+}

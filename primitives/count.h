@@ -1,0 +1,40 @@
+/* count.h: MPI calls on more entries than an int counts. Private to the room.
+ *
+ * The one place where counts of MPI are made from ptrdiff_t. What does not fit into one call is
+ * split: messages, broadcasts and reductions into several calls, one after the other; types into
+ * types of types. The calls of a split message match in order, because MPI keeps the order of
+ * messages between two ranks. Splitting does all that the calls of MPI 4 with wider counts would,
+ * with every library. */
+#ifndef TG_COUNT_H
+#define TG_COUNT_H
+
+#include "primitives/primitives.h"
+
+/* The most entries that one MPI call is given: INT_MAX. A test lowers it, to 2 at least, before it
+ * plans and on all ranks alike, so that small tensors are split too. */
+extern ptrdiff_t tg_largest_count;
+
+/* Calls: Local. Do so many entries fit into one call? Into how many calls are they split? 0 into
+ * 0. */
+bool tg_count_fits(ptrdiff_t count);
+int tg_count_calls(ptrdiff_t count);
+
+/* Calls: as the MPI functions they are named after; count is the same on both ends. The two that
+ * start a message write tg_count_calls(count) requests. `in` may be MPI_IN_PLACE where MPI allows
+ * it, `out` NULL where it is not written. */
+void tg_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm);
+void tg_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm);
+void tg_start_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
+                   MPI_Request *requests);
+void tg_start_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
+                      MPI_Request *requests);
+void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm);
+void tg_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
+               MPI_Comm comm);
+void tg_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, MPI_Comm comm);
+
+/* Calls: Local. A type of count (at least 1) times `old`, stride bytes apart. It is not committed;
+ * the caller frees it. */
+MPI_Datatype tg_type_repeat(ptrdiff_t count, ptrdiff_t stride, MPI_Datatype old);
+
+#endif
