@@ -59,7 +59,7 @@ static void bad_cases(void **state)
     expect_error("halo shape", "'shape'");
     expect_error("halo =3", "'=3'");
     expect_error("halo shape=", "'shape='");
-    expect_error("halo shape=3 grid=1 shape=3", "'shape'");
+    expect_error("halo shape=3 grid=1 shape=3", "shape=3: the key is given twice");
     expect_error("halo shape=3\ngrid=1", "character 13");
     expect_error("halo\tshape=3", "character 5");
     expect_error("halo shape=\xc3\xa9", "character 12");

@@ -1,5 +1,6 @@
 """test_cases.py TGBENCH MPIEXEC PLANTED: cases through `check`: the examples of the grammar, sizes around the rank
 count, every operation; and the same program with a broadcast that is wrong, which must be found."""
+import json
 import sys
 
 from launch import Bench
@@ -23,6 +24,9 @@ EVERYWHERE = [
     "broadcast shape=N from=1 to=Pc", "sum_reduce shape=N from=Pc to=1", "all_sum_reduce shape=N grid=Pc",
     "repartition shape=Nx3 from=Px1 to=1xP", "scatter shape=N from=1 to=P", "gather shape=N from=P to=1",
     "all_gather shape=N from=P to=Pc", "reduce_scatter shape=N from=Pc to=P", "send_recv shape=N from-ranks=0 to-ranks=0",
+    "halo_transposed shape=15x8 grid=Px1 kernel=4x3 stride=2x1 padding=1x1", "halo_upsample shape=15x8 grid=Px1 kernel=2x2 stride=2x2",
+    "allocate shape=1xN grid=1xP", "deallocate shape=2xN grid=1xP", "clear shape=2xN grid=1xP", "add shape=2xN grid=1xP",
+    "copy shape=2xN grid=1xP in-place=yes", "move shape=2xNx3 in-place=yes", "move shape=2xN grid=1xP accumulate=yes",
     "halo shape=30x8 grid=Px1 kernel=5x3 padding=2x1", "affine batch=3 features=13:5 grid=1xP",
     "affine batch=3 features=13:5 grid=Px1 dtype=f64 bias=no", "raw:MPI_Bcast shape=N from=1 to=Pc",
     "raw:MPI_Reduce shape=N from=Pc to=1", "raw:MPI_Allreduce shape=N grid=Pc",
@@ -38,6 +42,14 @@ def check(bench, ranks, words, expected=0):
     return output
 
 
+def every_type(bench):
+    """The cases of EVERYWHERE in each element type that `list` names for their operation."""
+    _, output, _ = bench.run(0, "list", "--json")
+    types = {row["name"]: row["dtypes"] for row in json.loads(output)["operations"]}
+    bench.check(len(types["broadcast"]) == 7 and types["affine"] == ["f32", "f64"], f"types: {types}")
+    return [f"{case} dtype={name}" for case in EVERYWHERE if "dtype=" not in case for name in types[case.split()[0]]]
+
+
 def main():
     program, mpiexec, planted = sys.argv[1:4]
     bench = Bench(program, mpiexec)
@@ -46,6 +58,7 @@ def main():
     for ranks in (1, 2, 3, 5, 8):
         sizes = sorted({0, 4, 4 * (ranks - 1), 4 * ranks, 4 * (ranks + 1), 4 * 127})
         check(bench, ranks, [*EVERYWHERE, "--sizes", ",".join(f"{n}B" for n in sizes)])
+    check(bench, 3, [*every_type(bench), "--sizes", "1016B"])
     output = check(bench, 5, ["broadcast shape=77 from=1 to=Pc", "--ranks", "1,2,5"])
     bench.check(all(f"P={p} " in output for p in (1, 2, 5)), "check --ranks")
 

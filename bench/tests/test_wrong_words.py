@@ -44,9 +44,18 @@ WRONG = [
     (["time", "halo shape=8 grid=1 kernel=3x"], "3x"),
     (["time", "halo shape=8 grid=1 kernel=3 periodic=2"], "periodic"),
     (["time", "halo shape=2 grid=1 kernel=9"], "window"),
+    (["time", "halo_transposed shape=8 grid=1 kernel=3 ceil=yes"], "ceil=yes"),
+    (["time", "halo_transposed shape=2 grid=1 padding=3"], "padding=3"),
+    (["time", "halo_upsample shape=8 grid=1 kernel=4 stride=2"], "kernel=4"),
+    (["time", "halo_upsample shape=8 grid=1 padding=1"], "padding=1"),
+    (["time", "halo_upsample shape=8 grid=1 dilation=2"], "dilation=2"),
+    (["time", "move shape=3x8 grid=1x1"], "shape=3x8"),
+    (["time", "move shape=2x8 grid=1x1c algorithm=mpi"], "algorithm=mpi"),
+    (["time", "allocate shape=2x8"], "shape=2x8"),
     (["time", "affine batch=2 features=8 grid=1x1"], "features=8"),
     (["time", "affine batch=2 features=8:8 grid=1x1c"], "1x1c"),
     (["time", "affine batch=2 features=8:8 grid=1x1 dtype=i32"], "i32"),
+    (["time", "affine batch=2 features=8:8 grid=1x1 dtype=f16"], "expected f32, f64"),
     (["time", "affine batch=64 features=1024:N grid=1x1", "--sizes", "8B"], "size"),
     (["time", "broadcast shape=N from=1 to=1"], "--sizes"),
     (["time", GOOD, "--sizes", "12Q"], "12Q"),
@@ -139,6 +148,41 @@ def check_plain(bench):
         bench.check(status == 0 and output and not ours, f"{words}: {status}")
 
 
+NUMBERS = ["", "-1", "+1", "x", "3x", "x3", "3xx3", "1x1x1", "1.5", "99999999999", "three"]
+SWITCHES = ["", "2", "maybe", "Yes", "1x", "0x2", "1x1x1", "-1"]
+BAD_VALUES = {
+    "kernel": [*NUMBERS, "0", "3x0"], "stride": [*NUMBERS, "0", "0x1"], "dilation": [*NUMBERS, "0"], "padding": NUMBERS,
+    "periodic": SWITCHES, "ceil": SWITCHES, "dtype": ["", "F32"], "algorithm": ["magic"], "in-place": ["1"],
+    "accumulate": ["maybe"], "store-x": ["", "nchw9c"], "store-y": ["ROW"],
+}
+
+
+def check_refused(bench, case, named):
+    status, output, ours = bench.run(0, "time", case, "--ranks", "4", "--dry-run")
+    bench.check(status == 2 and len(ours) == 1 and ours[0].startswith("tgbench: ") and named in ours[0] and not output,
+                f"{case}: must name {named}: status {status}, {ours}")
+
+
+def check_every_key(bench):
+    """Each key of each primitive that is no word of a layout, with values that it cannot have: the line names both. The
+    words of layouts are gone through in primitives/tests/test_errors.c."""
+    keys = 0
+    for row in json.loads(bench.run(0, "list", "--json")[1])["operations"]:
+        if row["kind"] != "primitive":
+            continue
+        bases = [f"{row['name']} shape={shape}" for shape in ("6x5", "2x5", "1x5")]
+        good = [base for base in bases if bench.run(0, "time", base, "--ranks", "4", "--dry-run")[0] == 0]
+        bench.check(good, f"{row['name']}: none of {bases} is a case")
+        for key in row["keys"]:
+            for value in BAD_VALUES.get(key["key"], []):
+                keys += 1
+                check_refused(bench, f"{good[0]} {key['key']}={value}", f"{key['key']}={value}")
+        check_refused(bench, f"{good[0]} colour=red", "colour=red")
+        check_refused(bench, f"{good[0]} dtype=f32 dtype=f64", "dtype=f64")
+        check_refused(bench, f"{good[0]} in-place=yes accumulate=yes", "in-place=yes accumulate=yes")
+    bench.check(keys > 250, f"only {keys} wrong values")
+
+
 def main():
     bench = Bench(*sys.argv[1:3])
     prepare(bench)
@@ -147,6 +191,7 @@ def main():
     for words, name in WRONG[::9]:
         check_wrong(bench, 3, words, name)
     check_wrong(bench, 3, ["time", GOOD, "--output", "file/below"], "file/below")
+    check_every_key(bench)
     check_alone(bench)
     check_plain(bench)
     bench.end()

@@ -125,6 +125,53 @@ bool model_layout_read(const char *shape, const char *grid, const char *ranks, c
     return layout->places == places;
 }
 
+/* ---- windows ---- */
+
+/* Outputs of a transposed convolution: from where the first input begins to where the last one
+ * ends, without the padding on either side. */
+static bool transposed_is_output(const model_axis *axis, long position)
+{
+    long first = 0, last = (axis->extent - 1) * axis->stride + axis->dilation * (axis->kernel - 1);
+    return position >= 0 && position + axis->padding >= first &&
+           position + axis->padding <= last - axis->padding;
+}
+
+/* Does the output lie between the places that the first and the last tap of the input go to? */
+static bool transposed_reads(const model_axis *axis, long output, long input)
+{
+    long at = input * axis->stride - axis->padding;
+    return output >= at && output <= at + axis->dilation * (axis->kernel - 1);
+}
+
+static bool upsample_is_output(const model_axis *axis, long position)
+{
+    return position >= 0 && position < axis->extent * axis->stride;
+}
+
+/* Nearest: the output lies inside the input. Linear: the centres are less than one input apart, or
+ * the input's is exactly one after. In units of half an output: the output's centre lies at
+ * 2 o + 1, the input's at (2 i + 1) s. */
+static bool upsample_reads(const model_axis *axis, long output, long input)
+{
+    long s = axis->stride, distance = (2 * input + 1) * s - (2 * output + 1);
+    if (axis->kernel == 1)
+        return input * s <= output && output < (input + 1) * s;
+    return distance > -2 * s && distance <= 2 * s;
+}
+
+static const model_rule rules[] = {
+    {"halo_transposed", transposed_is_output, transposed_reads, false},
+    {"halo_upsample", upsample_is_output, upsample_reads, true},
+};
+
+static const model_rule *find_rule(const char *operation)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (strcmp(rules[i].operation, operation) == 0)
+            return &rules[i];
+    return NULL;
+}
+
 void model_windows(const char *line, model_layout *layout)
 {
     char word[MODEL_WORD];
@@ -142,8 +189,10 @@ void model_windows(const char *line, model_layout *layout)
     model_tuple(word, layout->ndim, 0, periodic);
     model_word(line, "ceil", "0", word);
     model_tuple(word, layout->ndim, 0, ceil);
+    model_operation(line, word);
     for (int d = 0; d < layout->ndim; d++) {
         model_axis *axis = &layout->axis[d];
+        axis->rule = find_rule(word);
         axis->kernel = kernel[d];
         axis->stride = stride[d];
         axis->padding = padding[d];
@@ -151,6 +200,29 @@ void model_windows(const char *line, model_layout *layout)
         axis->periodic = periodic[d] != 0;
         axis->ceil = ceil[d] != 0;
     }
+}
+
+/* ---- memory operators ---- */
+
+/* Design of the operators, as the paper writes them: rows are regions of y. */
+typedef struct model_memory {
+    const char *operation;
+    long regions_of_y;
+    double matrix[2][2];
+} model_memory;
+
+static const model_memory memories[] = {
+    {"allocate", 2, {{1, 0}, {0, 0}}}, {"deallocate", 1, {{1, 0}, {0, 0}}},
+    {"clear", 2, {{1, 0}, {0, 0}}},    {"add", 2, {{1, 0}, {1, 1}}},
+    {"copy", 2, {{1, 0}, {1, 0}}},     {"move", 2, {{0, 0}, {1, 0}}},
+};
+
+static const model_memory *find_memory(const char *operation)
+{
+    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+        if (strcmp(memories[i].operation, operation) == 0)
+            return &memories[i];
+    return NULL;
 }
 
 bool model_read(const char *line, bool two_layouts, bool window, bool sums, model *m)
@@ -174,6 +246,12 @@ bool model_read(const char *line, bool two_layouts, bool window, bool sums, mode
     }
     if (window)
         model_windows(line, &m->y);
+    model_operation(line, grid);
+    m->memory = find_memory(grid);
+    if (m->memory != NULL) {
+        m->y.axis[0].extent = m->memory->regions_of_y;
+        m->y.axis[0].explicit_parts = false; /* one part, however many regions */
+    }
     return true;
 }
 
@@ -226,10 +304,21 @@ static void balanced(long n, long p, long i, long *lo, long *hi)
     *hi = *lo + n / p + (i < n % p ? 1 : 0);
 }
 
+/* Outputs of a rule that is given position by position. */
+static long counted_outputs(const model_axis *axis)
+{
+    long m = 0;
+    while (axis->rule->is_output(axis, m))
+        m++;
+    return m;
+}
+
 /* Counted: the outputs whose first tap lies where the rule of convolution and pooling lets it lie.
  */
 long model_outputs(const model_axis *axis)
 {
+    if (axis->rule != NULL)
+        return counted_outputs(axis);
     long reach = axis->dilation * (axis->kernel - 1) + 1, n = axis->extent, p = axis->padding;
     long m = 0;
     if (n + 2 * p < reach) {
@@ -246,11 +335,36 @@ long model_outputs(const model_axis *axis)
     return m;
 }
 
+/* All inputs that some output of [y0, y1) reads, by looking at each pair. */
+static void read_by(const model_axis *axis, long y0, long y1, long *lo, long *hi)
+{
+    long far = axis->kernel * axis->dilation + axis->padding + 2, n = axis->extent;
+    bool any = false;
+    *lo = *hi = 0;
+    for (long g = -far; g < n + far; g++) {
+        bool read = false;
+        for (long o = y0; o < y1 && !read; o++)
+            read = axis->rule->reads(axis, o, g);
+        long entry = g;
+        if (!axis->periodic && axis->rule->clamps)
+            entry = g < 0 ? 0 : g >= n ? n - 1 : g;
+        if (!read || (!axis->periodic && (entry < 0 || entry >= n)))
+            continue;
+        *lo = any && *lo < entry ? *lo : entry;
+        *hi = any && *hi > entry + 1 ? *hi : entry + 1;
+        any = true;
+    }
+}
+
 static void widen(const model_axis *axis, long part, long *lo, long *hi)
 {
     long y0 = 0, y1 = model_outputs(axis);
     if (!axis->copied)
         balanced(y1, axis->parts, part, &y0, &y1);
+    if (axis->rule != NULL) {
+        read_by(axis, y0, y1, lo, hi);
+        return;
+    }
     bool any = false;
     for (long o = y0; o < y1; o++) {
         for (long k = 0; k < axis->kernel; k++) {
@@ -380,11 +494,36 @@ static int first_holder(const model_layout *x, const long h[TG_MAX_NDIM])
     return -1;
 }
 
+static double memory_coefficient(const model *m, int place_y, const long g[TG_MAX_NDIM],
+                                 int place_x, const long h[TG_MAX_NDIM])
+{
+    bool same = place_x == place_y;
+    for (int d = 1; d < m->y.ndim; d++)
+        same = same && g[d] == h[d];
+    return same ? m->memory->matrix[g[0]][h[0]] : 0.0;
+}
+
+/* One entry of F x (forward) or of F* y on a place: both regions of the other space, weighed. */
+static double memory_sum(const model *m, bool forward, int place, const long g[TG_MAX_NDIM],
+                         model_vector vector, const void *context)
+{
+    long h[TG_MAX_NDIM];
+    double sum = 0.0;
+    memcpy(h, g, sizeof h);
+    for (h[0] = 0; h[0] < (forward ? m->x : m->y).axis[0].extent; h[0]++) {
+        double weight = forward ? memory_coefficient(m, place, g, place, h)
+                                : memory_coefficient(m, place, h, place, g);
+        sum += weight * vector(context, place, h);
+    }
+    return sum;
+}
+
 bool model_coefficient(const model *m, int place_y, const long g[TG_MAX_NDIM], int place_x,
                        const long h[TG_MAX_NDIM])
 {
     long wrapped[TG_MAX_NDIM];
-    (void)place_y;
+    if (m->memory != NULL)
+        return memory_coefficient(m, place_y, g, place_x, h) != 0.0;
     wrap(&m->y, g, wrapped);
     for (int d = 0; d < m->y.ndim; d++)
         if (wrapped[d] != h[d])
@@ -397,7 +536,8 @@ double model_forward(const model *m, int place_y, const long g[TG_MAX_NDIM], mod
 {
     long h[TG_MAX_NDIM];
     double sum = 0.0;
-    (void)place_y;
+    if (m->memory != NULL)
+        return memory_sum(m, true, place_y, g, x, context);
     wrap(&m->y, g, h);
     int first = first_holder(&m->x, h);
     for (int place = 0; place < m->x.places; place++) {
@@ -412,6 +552,13 @@ void model_adjoint(const model *m, int place_x, model_vector y, const void *cont
 {
     tg_box mine = model_box(&m->x, place_x, true);
     memset(values, 0, (size_t)model_count(&mine) * sizeof *values);
+    for (long n = 0; m->memory != NULL && n < model_count(&mine); n++) {
+        long h[TG_MAX_NDIM];
+        model_entry(&mine, n, h);
+        values[n] = memory_sum(m, false, place_x, h, y, context);
+    }
+    if (m->memory != NULL)
+        return;
     for (int place = 0; place < m->y.places; place++) {
         tg_box box = model_box(&m->y, place, true);
         for (long n = 0; n < model_count(&box); n++) {

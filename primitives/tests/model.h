@@ -7,7 +7,10 @@
  *
  *     F[(r, g), (s, h)] = 1 where h = g (modulo the extent on periodic axes) and
  *                         s is any holder of h in x (operators that sum) or its first holder in the
- * rank list. */
+ * rank list.
+ *
+ * Memory operators: F[(r, g), (r, h)] is the entry of the operator's small matrix at the regions g_0
+ * and h_0 where all other indices agree, and 0 between ranks. */
 #ifndef TG_TESTS_MODEL_H
 #define TG_TESTS_MODEL_H
 
@@ -17,13 +20,24 @@
 
 enum { MODEL_PLACES = 4096, MODEL_PARTS = 32, MODEL_WORD = 256 };
 
+typedef struct model_axis model_axis;
+
+/* The definition of a window, one output and one input at a time. */
 typedef struct {
+    const char *operation;                                    /* whose windows these are */
+    bool (*is_output)(const model_axis *axis, long position); /* is there such an output? */
+    bool (*reads)(const model_axis *axis, long output, long input);
+    bool clamps; /* the first and the last entry stand for what lies beyond the ends */
+} model_rule;
+
+struct model_axis {
     long extent, parts;
     bool copied, explicit_parts;
     long start[MODEL_PARTS + 1];            /* with explicit_parts: the first entry of each part */
     long kernel, stride, padding, dilation; /* kernel 0: no window */
     bool ceil, periodic;
-} model_axis;
+    const model_rule *rule; /* NULL: of a convolution */
+};
 
 typedef struct {
     int ndim, places;
@@ -35,6 +49,7 @@ typedef struct {
 typedef struct {
     model_layout x, y;
     bool sums;
+    const struct model_memory *memory; /* NULL: axis 0 is an axis as the others */
 } model;
 
 /* Copies the value of `key` in `line` into word; the fallback when the key is not there. The

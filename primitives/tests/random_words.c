@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_AXES = 6, MAX_RANKS = 64, MAX_ENTRIES = 160 };
+/* MAX_IMAGES: with as many parts that hold them, sums stay whole numbers in bf16. */
+enum { MAX_AXES = 6, MAX_RANKS = 64, MAX_ENTRIES = 160, MAX_IMAGES = 12 };
 
 /* What one layout's words are made from. */
 typedef struct {
@@ -106,6 +107,10 @@ static void append_layout(random_source *source, const char *key, int ranks, con
             append(line, "%s%d", p > 0 ? "," : "", list[p]);
     } else if (chance(source, 50)) {
         append(line, " %s%sranks=%ld-0:-1", prefix, join, places - 1);
+    } else if (places > 1 && 2 * places <= ranks + 1) { /* every other rank, up or down */
+        long last = 2 * places - 2;
+        append(line, chance(source, 50) ? " %s%sranks=0-%ld:2" : " %s%sranks=%ld-0:-2", prefix,
+               join, last);
     }
     if (reshaped) {
         append(line, " %s%sorder=reshaped", prefix, join);
@@ -125,13 +130,16 @@ static void append_layout(random_source *source, const char *key, int ranks, con
     }
 }
 
-static void random_shape(random_source *source, int ndim, long smallest, long *extent,
+/* Extents of smallest or more; that of axis 0 is `regions` unless this is 0. */
+static void random_shape(random_source *source, int ndim, long smallest, long regions, long *extent,
                          char line[LINE_SIZE])
 {
     long entries = 1;
     for (int d = 0; d < ndim; d++) {
         long most = MAX_ENTRIES / entries < 14 ? MAX_ENTRIES / entries : 14;
         extent[d] = chance(source, 3) ? smallest : 1 + random_below(source, most > 1 ? most : 1);
+        if (d == 0 && regions > 0)
+            extent[d] = regions;
         entries *= extent[d] > 0 ? extent[d] : 1;
         append(line, "%s%ld", d > 0 ? "x" : " shape=", extent[d]);
     }
@@ -144,27 +152,63 @@ static void append_tuple(const char *key, int ndim, const long *numbers, char li
         append(line, "%s%ld", d > 0 ? "x" : "", numbers[d]);
 }
 
+/* The rules of the operations: which side may hold copies, and what the sides have in common. */
+enum {
+    ONE_RANK,
+    ONE_TO_MANY,
+    COPIES,
+    ONE_LAYOUT,
+    GATHERED,
+    FREE,
+    ONE_REGION,  /* axis 0 counts memory regions: one, */
+    TWO_REGIONS, /* or two */
+    WINDOW,      /* this and the kinds after it have windows */
+    TRANSPOSED,
+    UPSAMPLE
+};
+
 /* Outputs of a window that is not rounded up. */
-static long outputs(long n, long kernel, long stride, long padding, long dilation)
+static long outputs(int kind, long n, long kernel, long stride, long padding, long dilation)
 {
+    if (kind == TRANSPOSED)
+        return (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1;
     long room = n + 2 * padding - dilation * (kernel - 1) - 1;
     return room < 0 ? 0 : room / stride + 1;
 }
 
-static void append_windows(random_source *source, int ndim, const long *extent,
+/* Images of one entry that one part can hold when the axis is periodic. */
+static long images(int kind, long n, long kernel, long stride, long padding, long dilation)
+{
+    long span = n + (kind == UPSAMPLE ? 2 : 2 * padding + stride);
+    if (kind == TRANSPOSED)
+        span = (outputs(kind, n, kernel, stride, padding, dilation) - 1 + padding) / stride +
+               dilation * (kernel - 1) / stride + 2;
+    return (span + n - 1) / n;
+}
+
+static void append_windows(random_source *source, int kind, int ndim, const long *extent,
                            char line[LINE_SIZE])
 {
     long kernel[MAX_AXES], stride[MAX_AXES], padding[MAX_AXES], dilation[MAX_AXES];
-    long periodic[MAX_AXES], ceil[MAX_AXES];
+    long periodic[MAX_AXES], ceil[MAX_AXES], most_images = 1;
     for (int d = 0; d < ndim; d++) {
         do {
             kernel[d] = chance(source, 30) ? 1 : 1 + random_below(source, 6);
             stride[d] = chance(source, 50) ? 1 : 1 + random_below(source, 4);
             padding[d] = chance(source, 30) ? 0 : random_below(source, 4);
             dilation[d] = chance(source, 60) ? 1 : 1 + random_below(source, 3);
-        } while (outputs(extent[d], kernel[d], stride[d], padding[d], dilation[d]) < 1);
-        periodic[d] = chance(source, 25);
-        ceil[d] = chance(source, 25);
+            if (kind == UPSAMPLE) {
+                kernel[d] = 1 + random_below(source, 2);
+                padding[d] = 0;
+                dilation[d] = 1;
+                break;
+            }
+        } while (outputs(kind, extent[d], kernel[d], stride[d], padding[d], dilation[d]) < 1);
+        long more =
+            most_images * images(kind, extent[d], kernel[d], stride[d], padding[d], dilation[d]);
+        periodic[d] = chance(source, 25) && more <= MAX_IMAGES;
+        most_images = periodic[d] ? more : most_images;
+        ceil[d] = kind == WINDOW && chance(source, 25);
     }
     append_tuple("kernel", ndim, kernel, line);
     append_tuple("stride", ndim, stride, line);
@@ -215,9 +259,6 @@ static sketch without_copies_but_parts(random_source *source, int ranks, const l
     return blocks;
 }
 
-/* The rules of the operations: which side may hold copies, and what the sides have in common. */
-enum { ONE_RANK, ONE_TO_MANY, COPIES, ONE_LAYOUT, GATHERED, FREE, WINDOW };
-
 typedef struct {
     const char *operation;
     int rule;
@@ -225,11 +266,15 @@ typedef struct {
 } rule;
 
 static const rule rules[] = {
-    {"send_recv", ONE_RANK, false},  {"broadcast", COPIES, false},
-    {"sum_reduce", COPIES, true},    {"all_sum_reduce", ONE_LAYOUT, false},
-    {"scatter", ONE_TO_MANY, false}, {"gather", ONE_TO_MANY, true},
-    {"all_gather", GATHERED, false}, {"reduce_scatter", GATHERED, true},
-    {"repartition", FREE, false},    {"halo", WINDOW, false},
+    {"send_recv", ONE_RANK, false},         {"broadcast", COPIES, false},
+    {"sum_reduce", COPIES, true},           {"all_sum_reduce", ONE_LAYOUT, false},
+    {"scatter", ONE_TO_MANY, false},        {"gather", ONE_TO_MANY, true},
+    {"all_gather", GATHERED, false},        {"reduce_scatter", GATHERED, true},
+    {"repartition", FREE, false},           {"halo", WINDOW, false},
+    {"halo_transposed", TRANSPOSED, false}, {"halo_upsample", UPSAMPLE, false},
+    {"allocate", ONE_REGION, false},        {"deallocate", TWO_REGIONS, false},
+    {"clear", TWO_REGIONS, false},          {"add", TWO_REGIONS, false},
+    {"copy", TWO_REGIONS, false},           {"move", TWO_REGIONS, false},
 };
 
 static const rule *find_rule(const char *operation)
@@ -264,27 +309,31 @@ static void random_sides(random_source *source, int kind, int ranks, const long 
 bool random_problem(random_source *source, const char *operation, int ranks, char line[LINE_SIZE])
 {
     const rule *found = find_rule(operation);
+    const bool known = found != NULL;
     long extent[MAX_AXES];
     sketch x = {.ndim = 1 + (int)random_below(source, MAX_AXES)}, y = {.ndim = x.ndim};
     ranks = ranks < MAX_RANKS ? ranks : MAX_RANKS;
     line[0] = '\0';
-    if (found == NULL)
-        return false;
+    if (!known)
+        found = &rules[random_below(source, (long)(sizeof rules / sizeof *rules))];
     append(line, "%s", operation);
+    const int kind = found->rule;
+    const long regions = kind == ONE_REGION ? 1 : kind == TWO_REGIONS ? 2 : 0;
     /* a window needs an output, so an entry on each axis */
-    random_shape(source, x.ndim, found->rule == WINDOW ? 1 : 0, extent, line);
-    if (found->rule == WINDOW || found->rule == ONE_LAYOUT) {
+    random_shape(source, x.ndim, kind >= WINDOW ? 1 : 0, regions, extent, line);
+    if (kind >= WINDOW || kind == ONE_LAYOUT || regions > 0) {
         random_grid(source, ranks, &x);
+        x.parts[0] = regions > 0 ? 1 : x.parts[0];
         random_parts(source, extent, &x);
-        if (found->rule == ONE_LAYOUT)
+        if (kind == ONE_LAYOUT)
             random_copies(source, &x);
         append_layout(source, "grid", ranks, &x, line);
-        if (found->rule == WINDOW)
-            append_windows(source, x.ndim, extent, line);
+        if (kind >= WINDOW)
+            append_windows(source, kind, x.ndim, extent, line);
     } else {
         random_sides(source, found->rule, ranks, extent, &x, &y);
         append_layout(source, "from", ranks, found->backwards ? &y : &x, line);
         append_layout(source, "to", ranks, found->backwards ? &x : &y, line);
     }
-    return true;
+    return known;
 }

@@ -16,8 +16,8 @@ typedef struct {
 
 long random_below(random_source *source, long n); /* 0 .. n - 1 */
 
-/* A line of layout words for the operation, on at most `ranks` ranks; false: no rule for this
- * operation. */
+/* A line of layout words for the operation, on at most `ranks` ranks. false: no rule is known for
+ * this operation; the words are by the rule of any other one, and may not be this operation's. */
 bool random_problem(random_source *source, const char *operation, int ranks, char line[LINE_SIZE]);
 
 #endif

@@ -140,6 +140,29 @@ static void check_norm(const char *line, double k)
     finish(line, &mine);
 }
 
+/* F* of the first line must be the operator of the second. */
+static void check_adjoint_is(const char *line, const char *adjoint_line)
+{
+    test_case *c = malloc(2 * sizeof *c);
+    test_verdict mine = {.text = ""};
+    char text[256];
+    tg_op *op = plan(line, &c[0], &mine);
+    bool made = case_make(adjoint_line, rank, size, &c[1], text);
+    check_one(&mine, CHECK_VALUES, made, "%s: %s", adjoint_line, text);
+    if (op != NULL && made) {
+        tg_op *flipped = tg_flip(op);
+        test_operator tested = case_operator(flipped);
+        check_boxes(&c[1], flipped, &mine);
+        check_operator(&c[1], &tested, comm, 40, &mine);
+        op = flipped;
+    }
+    tg_free(&op);
+    case_free(&c[0]);
+    case_free(&c[1]);
+    free(c);
+    finish(adjoint_line, &mine);
+}
+
 /* G F must be the operator of the third line: values, adjoint, matrix. */
 static void check_chain(const char *first_line, const char *second_line, const char *both_line)
 {
@@ -194,6 +217,63 @@ static void with_size(void (*check)(const char *, double), const char *format, d
     check(line, k);
 }
 
+/* move keeps the norm of region a: |M x|^2 = |x|^2 where region b of x is 0. */
+static void check_moved_norm(const char *line)
+{
+    test_case *c = malloc(sizeof *c);
+    test_verdict mine = {.text = ""};
+    tg_op *op = plan(line, c, &mine);
+    if (op != NULL) {
+        size_t bytes = (size_t)model_count(&c->x) * c->problem.dtype->size;
+        unsigned char *x = calloc(bytes + 1, 1), *y = calloc(bytes + 1, 1);
+        tg_fill(&c->problem, TG_X, rank, 3, x);
+        memset(x + bytes / 2, 0, bytes / 2);
+        tg_apply(op, x, y);
+        double norms[2] = {tg_dot(&c->problem, TG_X, rank, x, x),
+                           tg_dot(&c->problem, TG_Y, rank, y, y)};
+        MPI_Allreduce(MPI_IN_PLACE, norms, 2, MPI_DOUBLE, MPI_SUM, comm);
+        check_one(&mine, CHECK_DOT, norms[1] == norms[0] && norms[0] > 0.0,
+                  "|F x|^2 is %g, expected %g", norms[1], norms[0]);
+        free(x);
+        free(y);
+        tg_free(&op);
+    }
+    case_free(c);
+    free(c);
+    finish(line, &mine);
+}
+
+/* What the table of memory operators says: adjoints, and operators made from others. */
+static void check_memory(void)
+{
+    static const char *const adjoints[][2] = {{"allocate shape=1x7x2", "deallocate shape=2x7x2"},
+                                              {"deallocate shape=2x7x2", "allocate shape=1x7x2"},
+                                              {"clear shape=2x7x2", "clear shape=2x7x2"}};
+    static const char *const chains[][3] = {
+        {"allocate shape=1x7x2", "deallocate shape=2x7x2", "all_sum_reduce shape=1x7x2"}, /* = I */
+        {"deallocate shape=2x7x2", "allocate shape=1x7x2", "clear shape=2x7x2"},
+        {"clear shape=2x7x2", "add shape=2x7x2", "copy shape=2x7x2"},
+        {"clear shape=2x7x2", "move shape=2x7x2", "move shape=2x7x2"},
+    };
+    char grid[32], line[3][LINE_SIZE];
+    snprintf(grid, sizeof grid, "grid=1x%dx1", size);
+    for (size_t i = 0; i < sizeof adjoints / sizeof *adjoints; i++) {
+        for (int k = 0; k < 2; k++)
+            snprintf(line[k], LINE_SIZE, "%s %s", adjoints[i][k], grid);
+        check_adjoint_is(line[0], line[1]);
+    }
+    for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
+        for (int k = 0; k < 3; k++)
+            snprintf(line[k], LINE_SIZE, "%s %s", chains[i][k], grid);
+        check_chain(line[0], line[1], line[2]);
+    }
+    snprintf(line[0], LINE_SIZE, "allocate shape=1x7x2 %s", grid);
+    check_gram(line[0], 1);
+    check_norm(line[0], 1);
+    snprintf(line[0], LINE_SIZE, "move shape=2x7x2 dtype=f64 %s", grid);
+    check_moved_norm(line[0]);
+}
+
 static void flip_all(void)
 {
     static const char *const shared[] = {"broadcast shape=7 from=1 to=Pc",
@@ -202,6 +282,14 @@ static void flip_all(void)
                                          "repartition shape=5x4 from=Px1 to=1xP",
                                          "halo shape=9 grid=P kernel=5 padding=2",
                                          "halo shape=9 grid=P kernel=3 padding=1 periodic=1",
+                                         "halo_transposed shape=9 grid=P kernel=4 stride=2",
+                                         "halo_upsample shape=9 grid=P kernel=2 stride=2",
+                                         "allocate shape=1x7 grid=1xP",
+                                         "deallocate shape=2x7 grid=1xP",
+                                         "clear shape=2x7 grid=1xP",
+                                         "add shape=2x7 grid=1xP",
+                                         "copy shape=2x7 grid=1xP",
+                                         "move shape=2x7 grid=1xP",
                                          "send_recv shape=6 from-ranks=0 to-ranks=0",
                                          "scatter shape=7 from=1 to=P",
                                          "gather shape=7 from=P to=1",
@@ -231,6 +319,7 @@ int main(int argc, char **argv)
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &size);
     flip_all();
+    check_memory();
     with_size(check_gram, "broadcast shape=7 from=1 to=Pc", size);
     with_size(check_gram, "broadcast shape=7 from=1 to=Pc dtype=i32 algorithm=mpi", size);
     with_size(check_gram, "repartition shape=10x7 from=Px1 to=1xP dtype=f64", 1);

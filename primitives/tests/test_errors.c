@@ -71,9 +71,31 @@ static const ill_formed ill[] = {
     {1, "halo shape=6 grid=1 kernel=3 dilation=0", "dilation"},
     {1, "halo shape=6 grid=1 kernel=3 padding=-1", "padding"},
     {1, "halo shape=6 grid=1 kernel=-1", "kernel"},
-    {1, "halo shape=6x6 grid=1x1 kernel=0x3 padding=0x1", "kernel"},
-    {1, "halo shape=0x6 grid=1x1 kernel=1x3 padding=0x1", "kernel"},
+    {1, "halo shape=6x6 grid=1x1 kernel=0x3 padding=0x1", "kernel=0 on axis 0"},
+    {1, "halo shape=0x6 grid=1x1 kernel=1x3 padding=0x1", "kernel=1 "},
     {2, "halo shape=6 grid=2c kernel=3 padding=1", "grid"},
+    {1, "halo_transposed shape=6 grid=1 kernel=3 stride=0", "stride=0"},
+    {1, "halo_transposed shape=6 grid=1 kernel=3 ceil=1", "ceil=yes"},
+    {1, "halo_transposed shape=2 grid=1 kernel=1 padding=3", "padding=3"},
+    {1, "halo_transposed shape=0x3 grid=1x1 kernel=3", "extent 0"},
+    {1, "halo_transposed shape=9000000000000 grid=1 stride=1000000000", "stride=1000000000"},
+    {2, "halo_transposed shape=6 grid=2c kernel=3", "grid=2c"},
+    {1, "halo_upsample shape=6 grid=1 kernel=3", "kernel=3"},
+    {1, "halo_upsample shape=6 grid=1 kernel=2 stride=2 padding=1", "padding=1"},
+    {1, "halo_upsample shape=6 grid=1 kernel=2 stride=2 dilation=2", "dilation=2"},
+    {1, "halo_upsample shape=6 grid=1 kernel=2 stride=2 ceil=1", "ceil=yes"},
+    {1, "halo_upsample shape=0 grid=1 stride=2", "extent 0"},
+    {2, "halo_upsample shape=6 grid=2c stride=2", "grid=2c"},
+    {1, "allocate shape=2x4 grid=1x1", "shape=2x4"},
+    {1, "deallocate shape=1x4 grid=1x1", "shape=1x4"},
+    {1, "clear shape=3x4 grid=1x1", "shape=3x4"},
+    {1, "add shape=1x4 grid=1x1", "shape=1x4"},
+    {1, "copy shape=0x4 grid=1x1", "shape=0x4"},
+    {1, "move shape=4 grid=1", "shape=4"},
+    {2, "move shape=2x4 grid=2x1", "grid=2x1"},
+    {2, "allocate shape=1x4 grid=2x1 parts=0+1x*", "grid=2x1"},
+    {2, "move shape=2x4 grid=2cx1", "grid=2cx1"},
+    {2, "add shape=2x4 grid=1x2c", "grid=1x2c"},
     {1, "repartition shape=6 from=1 to=1x1", "to"},
     {1, "repartition shape=6x6 from=1 to=1x1", "from"},
     {1, "broadcast shape=6x6 from=1 to=1x1", "from"},
@@ -102,16 +124,92 @@ static void check_ill_formed(const ill_formed *bad)
 {
     tg_status status = {TG_OK, ""};
     test_case *c = malloc(sizeof *c);
-    char text[256];
+    char text[256], word[MODEL_WORD], named[2 * MODEL_WORD];
     tg_op *op = NULL;
+    bool is_key = model_word(bad->line, bad->named, "", word); /* then with its value */
+    snprintf(named, sizeof named, "%s%s%.60s", bad->named, is_key ? "=" : "", word);
     if (case_words(bad->line, rank, size, c, text))
         status = tg_plan(comm, &c->problem, &op);
     else
         status = tg_fail(TG_BAD_INPUT, "%s", text);
-    expect_agreed(bad->line, &status, TG_BAD_INPUT, bad->named, op);
+    expect_agreed(bad->line, &status, TG_BAD_INPUT, named, op);
     tg_free(&op);
     case_free(c);
     free(c);
+}
+
+/* ---- every layout key of every primitive ---- */
+
+/* Values that no layout of two axes has. */
+typedef struct {
+    const char *key, *values[20];
+} bad_words;
+
+static const bad_words bad[] = {
+    {"shape",
+     {"", "x", "6x", "6xx5", "-6x5", "6x-5", "6x5.5", "6,5", "+6x5", "6x5c", "sixxfive",
+      "6x99999999999999999999", "4611686018427387904x4", "1x1x1x1x1x1x1x1x1"}},
+    {"grid",
+     {"", "x", "1x", "1xx1", "1", "1x1x1", "0x1", "1x0", "-1x1", "1x-1", "1xq", "99x1", "1x1cc",
+      "1x1c1", "99999999999x1", "65536x65536", "1*1"}},
+    {"ranks",
+     {"", "x", "0,", ",0", "0,,1", "-1", "0-", "0-0:0", "3-0", "0-3:-1", "0:2", "0;1", "999",
+      "0-999", "99999999999", "0,0", "0,1,0", "0-9:x", "1.5"}},
+    {"order", {"", "0", "7", "00", "11", "02", "012", "1x0", "reshape", "reshapedd", "-1"}},
+    {"parts",
+     {"", "*", "*x*x*", "**", "*x", "x*", "999x*", "*x999", "+x*", "6+x*", "*x-5", "a+bx*",
+      "1+1+1+1+1+1+1+1+1x*", "*x99999999999999999999"}},
+};
+
+static void check_bad_word(const char *line, const char *key, const char *value)
+{
+    char named[128];
+    tg_status status = {TG_OK, ""};
+    test_case *c = malloc(sizeof *c);
+    char text[256];
+    tg_op *op = NULL;
+    if (case_words(line, rank, size, c, text))
+        status = tg_plan(comm, &c->problem, &op);
+    else
+        status = tg_fail(TG_BAD_INPUT, "%s", text);
+    snprintf(named, sizeof named, "%s=%.*s", key, (int)strcspn(value, " "), value);
+    expect_agreed(line, &status, TG_BAD_INPUT, named, op);
+    tg_free(&op);
+    case_free(c);
+    free(c);
+}
+
+/* A word of one side in a line that is good otherwise: two axes, the primitive's own grids. */
+static void check_side(const tg_primitive *primitive, const char *side, const bad_words *words)
+{
+    const ptrdiff_t extent[2] = {primitive->regions != NULL ? primitive->regions->of_x : 6, 5};
+    char grid[2][64], key[32];
+    bool is_shape = strcmp(words->key, "shape") == 0, is_grid = strcmp(words->key, "grid") == 0;
+    for (int to = 0; to < 2; to++)
+        primitive->auto_grid(extent, 2, size, to != 0, grid[to], sizeof grid[to]);
+    snprintf(key, sizeof key, "%s%s%s", is_shape ? "" : side,
+             *side && !is_grid && !is_shape ? "-" : "", *side && is_grid ? "" : words->key);
+    for (int i = 0; i < 20 && words->values[i] != NULL; i++) {
+        char line[1024];
+        int used = snprintf(line, sizeof line, "%s %s=%s", primitive->name, key, words->values[i]);
+        const char *const others[3] = {"shape", *side ? "from" : "grid", "to"};
+        char shape[32];
+        snprintf(shape, sizeof shape, "%tdx%td", extent[0], extent[1]);
+        for (int k = 0; k < (primitive->two_layouts ? 3 : 2); k++)
+            if (strcmp(others[k], key) != 0)
+                used += snprintf(line + used, sizeof line - (size_t)used, " %s=%s", others[k],
+                                 k == 0 ? shape : grid[k - 1]);
+        check_bad_word(line, key, words->values[i]);
+    }
+}
+
+static void check_every_word(const tg_primitive *primitive)
+{
+    for (size_t w = 0; w < sizeof bad / sizeof *bad; w++) {
+        check_side(primitive, primitive->two_layouts ? "from" : "", &bad[w]);
+        if (primitive->two_layouts)
+            check_side(primitive, "to", &bad[w]);
+    }
 }
 
 /* ---- problems made by hand ---- */
@@ -196,6 +294,35 @@ static const spoiling spoilings[] = {
     {"a foreign algorithm", "telepathy", spoil_foreign_algorithm},
     {"accumulate in place", "in-place", spoil_place_and_mode},
     {"an unknown store", "store", spoil_store},
+};
+
+/* What only windows, or only memory regions, can be. */
+static void spoil_rule(test_case *c)
+{
+    c->problem.y.axis[0].window.rule = &tg_window_upsample;
+}
+static void spoil_window(test_case *c)
+{
+    c->problem.y.axis[0].window = (tg_window){.kernel = 1, .stride = 1, .dilation = 1};
+}
+static void spoil_regions(test_case *c)
+{
+    c->problem.x.axis[0].extent = c->problem.y.axis[0].extent = 1;
+}
+static void spoil_last_axis(test_case *c)
+{
+    c->problem.y.axis[1].extent = 7;
+}
+
+static const struct {
+    const char *line;
+    spoiling spoiling;
+} special[] = {
+    {"halo shape=6 grid=P kernel=1", {"the rule of another window", "upsample", spoil_rule}},
+    {"halo_transposed shape=6 grid=P", {"the rule of another window", "upsample", spoil_rule}},
+    {"move shape=2x6 grid=1xP", {"a window", "kernel", spoil_window}},
+    {"move shape=2x6 grid=1xP", {"one region", "move", spoil_regions}},
+    {"move shape=2x6 grid=1xP", {"another last axis", "grid", spoil_last_axis}},
 };
 
 static const char *const valid_lines[] = {
@@ -308,6 +435,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof ill / sizeof *ill; i++)
         if (ill[i].ranks <= size)
             check_ill_formed(&ill[i]);
+    for (int i = 0; tg_primitives[i] != NULL; i++)
+        check_every_word(tg_primitives[i]);
     const spoiling copies = {"copies on the wrong side", "", spoil_copies};
     for (size_t i = 0; i < sizeof valid_lines / sizeof *valid_lines; i++) {
         for (size_t s = 0; s < sizeof spoilings / sizeof *spoilings; s++) {
@@ -315,6 +444,10 @@ int main(int argc, char **argv)
             check_spoilt(valid_lines[i], &spoilings[s], size - 1);
             check_spoilt(valid_lines[i], &spoilings[s], 0);
         }
+    }
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++) {
+        check_spoilt(special[i].line, &special[i].spoiling, -1);
+        check_spoilt(special[i].line, &special[i].spoiling, size - 1);
     }
     if (size > 1) {
         check_spoilt("sum_reduce shape=6 from=Pc to=1", &copies, -1);

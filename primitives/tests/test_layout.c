@@ -83,6 +83,21 @@ static void test_split(void **state)
     assert_int_equal(tg_split_start(1000000000007L, 4096, 1), 1000000000007L / 4096 + 1);
 }
 
+/* The library's window of an axis of the model. */
+static tg_window window_of(const model_axis *axis)
+{
+    tg_window window = {.kernel = axis->kernel,
+                        .stride = axis->stride,
+                        .padding = axis->padding,
+                        .dilation = axis->dilation,
+                        .ceil = axis->ceil,
+                        .periodic = axis->periodic};
+    if (axis->rule != NULL)
+        window.rule = strcmp(axis->rule->operation, "halo_upsample") == 0 ? &tg_window_upsample
+                                                                          : &tg_window_transposed;
+    return window;
+}
+
 static void test_window_outputs(void **state)
 {
     long checks = 0;
@@ -96,8 +111,7 @@ static void test_window_outputs(void **state)
                                .padding = code / 20 % 4,
                                .dilation = 1 + code / 80 % 3,
                                .ceil = code / 240 == 1};
-            tg_window window = {axis.kernel,   axis.stride, axis.padding,
-                                axis.dilation, axis.ceil,   false};
+            tg_window window = window_of(&axis);
             long m = model_outputs(&axis), found = tg_window_outputs(&window, n);
             if (m < 1 ? found >= 1 : found != m) {
                 fail_msg("n %ld kernel %ld stride %ld padding %ld dilation %ld ceil %d: %ld, "
@@ -109,6 +123,113 @@ static void test_window_outputs(void **state)
         }
     }
     assert_true(checks > 0);
+}
+
+/* Intervals worked out by hand. */
+typedef struct {
+    tg_window window;
+    long n, m, y0, y1, lo, hi; /* lo and hi not cut to [0, n) */
+} worked_window;
+
+static void test_worked_windows(void **state)
+{
+    const tg_window_rule *t = &tg_window_transposed, *u = &tg_window_upsample;
+    const worked_window rows[] = {
+        {{3, 2, 1, 1, false, false, NULL}, 9, 5, 2, 4, 3, 8},
+        /* transposed: input i reaches outputs 2 i - 1 to 2 i + 1 */
+        {{3, 2, 1, 1, false, false, t}, 4, 7, 0, 7, 0, 4},
+        {{3, 2, 1, 1, false, false, t}, 4, 7, 2, 3, 1, 2},
+        {{3, 2, 1, 1, false, false, t}, 4, 7, 3, 4, 1, 3},
+        /* one tap, three outputs apart: outputs 1 and 2 receive nothing */
+        {{1, 3, 0, 1, false, false, t}, 2, 4, 1, 3, 1, 1},
+        {{1, 3, 0, 1, false, false, t}, 2, 4, 1, 4, 1, 2},
+        /* taps at 0 and 3: input i reaches outputs i to i + 3 */
+        {{2, 1, 0, 3, false, false, t}, 5, 8, 0, 1, -3, 1},
+        {{2, 1, 0, 3, false, false, t}, 5, 8, 7, 8, 4, 8},
+        /* the cases of README.md */
+        {{4, 2, 1, 1, false, false, t}, 8, 16, 4, 8, 1, 5},
+        {{3, 2, 1, 1, false, false, t}, 7, 13, 5, 9, 2, 5},
+        {{2, 2, 0, 1, false, false, u}, 8, 16, 4, 8, 1, 5},
+        {{1, 2, 0, 1, false, false, u}, 8, 16, 4, 8, 2, 4},
+        /* nearest and linear: outputs 0 1 2 3 of factor 2 lie at -1/4 1/4 3/4 5/4 */
+        {{1, 2, 0, 1, false, false, u}, 4, 8, 1, 4, 0, 2},
+        {{2, 2, 0, 1, false, false, u}, 4, 8, 0, 1, -1, 1},
+        {{2, 2, 0, 1, false, false, u}, 4, 8, 1, 3, 0, 2},
+        {{2, 2, 0, 1, false, false, u}, 4, 8, 3, 4, 1, 3},
+        {{2, 2, 0, 1, false, false, u}, 4, 8, 7, 8, 3, 5},
+        /* factor 3: output 1 lies exactly at 0 */
+        {{2, 3, 0, 1, false, false, u}, 2, 6, 0, 1, -1, 1},
+        {{2, 3, 0, 1, false, false, u}, 2, 6, 1, 2, 0, 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const worked_window *r = &rows[i];
+        ptrdiff_t lo, hi;
+        assert_int_equal(tg_window_outputs(&r->window, r->n), r->m);
+        tg_window_inputs(&r->window, r->y0, r->y1, &lo, &hi);
+        if (lo != r->lo || hi != r->hi)
+            fail_msg("row %zu: inputs [%td,%td), expected [%ld,%ld)", i, lo, hi, r->lo, r->hi);
+    }
+}
+
+/* Every window of a rule: what each interval of outputs needs, pair by pair; each input that the
+ * definition says an output reads is among them; and the intervals of neighbours ascend. */
+static long check_window_rule(const char *operation, long n, long code)
+{
+    char line[LINE_SIZE];
+    model_layout axis = {.ndim = 1};
+    snprintf(line, sizeof line, "%s kernel=%ld stride=%ld padding=%ld dilation=%ld periodic=%ld",
+             operation, 1 + code % 4, 1 + code / 4 % 4, code / 16 % 3, 1 + code / 48 % 3,
+             code / 144 % 2);
+    model_windows(line, &axis);
+    model_axis *a = &axis.axis[0];
+    tg_window window = window_of(a);
+    a->extent = n;
+    long m = model_outputs(a);
+    tg_status status = tg_window_check(&window, n, 0);
+    bool upsample = window.rule == &tg_window_upsample;
+    bool good = m > 0 && (!upsample || (a->kernel <= 2 && a->padding == 0 && a->dilation == 1));
+    if ((status.code == TG_OK) != good)
+        fail_msg("%s n %ld: '%s', %ld outputs", line, n, status.text, m);
+    if (!good)
+        return 0;
+    assert_int_equal(tg_window_outputs(&window, n), m);
+    for (long parts = 1; parts <= m + 2; parts++) {
+        ptrdiff_t before_lo = PTRDIFF_MIN, before_hi = PTRDIFF_MIN;
+        tg_axis x = {.extent = n, .parts = (int)parts, .window = window};
+        a->parts = parts;
+        for (int part = 0; part < parts; part++) {
+            ptrdiff_t lo, hi, y0 = tg_split_start(m, (int)parts, part),
+                              y1 = tg_split_start(m, (int)parts, part + 1);
+            tg_axis_held(&x, part, &lo, &hi);
+            tg_box box =
+                model_box(&(model_layout){.ndim = 1, .places = 1, .axis = {*a}}, part, true);
+            if (hi - lo != model_count(&box) || (hi > lo && (lo != box.lo[0] || hi != box.hi[0])))
+                fail_msg("%s n %ld part %d of %ld: [%td,%td), expected [%td,%td)", line, n, part,
+                         parts, lo, hi, box.lo[0], box.hi[0]);
+            for (ptrdiff_t o = y0; o < y1 && !upsample; o++)
+                for (long i = 0; i < n; i++)
+                    for (long j = 0; j < a->kernel; j++)
+                        if (o == i * a->stride - a->padding + j * a->dilation)
+                            assert_true(lo <= i && i < hi);
+            assert_true(y0 == y1 || (lo >= before_lo && hi >= before_hi));
+            before_lo = lo;
+            before_hi = hi;
+        }
+    }
+    return 1;
+}
+
+static void test_window_rules(void **state)
+{
+    long transposed = 0, upsample = 0;
+    (void)state;
+    for (long n = 1; n < 7; n++)
+        for (long code = 0; code < 288; code++) {
+            transposed += check_window_rule("halo_transposed", n, code);
+            upsample += check_window_rule("halo_upsample", n, code);
+        }
+    assert_true(transposed > 1000 && upsample == 6 * 2 * 4 * 2);
 }
 
 /* ---- words ---- */
@@ -412,10 +533,10 @@ static void test_bad_values(void **state)
     SPOIL(order[0], 1);
     SPOIL(order[1], 2);
     SPOIL(nruns, 0);
-    SPOIL(axis[1].window, ((tg_window){3, 0, 0, 1, false, false}));
-    SPOIL(axis[1].window, ((tg_window){3, 1, -1, 1, false, false}));
-    SPOIL(axis[1].window, ((tg_window){3, 1, 0, 0, false, false}));
-    SPOIL(axis[1].window, ((tg_window){3, 1, 0, 9, false, false})); /* no output */
+    SPOIL(axis[1].window, ((tg_window){3, 0, 0, 1, false, false, NULL}));
+    SPOIL(axis[1].window, ((tg_window){3, 1, -1, 1, false, false, NULL}));
+    SPOIL(axis[1].window, ((tg_window){3, 1, 0, 0, false, false, NULL}));
+    SPOIL(axis[1].window, ((tg_window){3, 1, 0, 9, false, false, NULL})); /* no output */
 #undef SPOIL
     good.axis[0].cuts[1] = 8; /* not ascending */
     expect_bad(&good, "cuts 0 8 7");
@@ -492,8 +613,7 @@ static tg_layout layout_of_line(const char *line, const char *const keys[4], con
     tg_layout layout = parse(value[0], value[1], value[2], value[3], value[4], P);
     for (int d = 0; d < m->ndim; d++) {
         const model_axis *axis = &m->axis[d];
-        layout.axis[d].window = (tg_window){axis->kernel,   axis->stride, axis->padding,
-                                            axis->dilation, axis->ceil,   axis->periodic};
+        layout.axis[d].window = window_of(axis);
     }
     return layout;
 }
@@ -510,8 +630,10 @@ static void test_partners(void **state)
     (void)state;
     for (int trial = 0; trial < 3000; trial++) {
         char line[LINE_SIZE];
-        bool halo = trial % 2 == 0;
-        random_problem(&source, halo ? "halo" : "repartition", P, line);
+        static const char *const operations[4] = {"halo", "repartition", "halo_transposed",
+                                                  "halo_upsample"};
+        bool halo = trial % 4 != 1;
+        random_problem(&source, operations[trial % 4], P, line);
         assert_true(model_read(line, !halo, halo, false, &m));
         tg_layout x = layout_of_line(line, halo ? one_keys : from_keys, &m.x, P);
         tg_layout y = layout_of_line(line, halo ? one_keys : to_keys, &m.y, P);
@@ -598,7 +720,7 @@ static void test_neighbours_4096(void **state)
     (void)state;
     tg_layout x = parse("40960x3", "4096x1", NULL, NULL, NULL, 4096), y;
     assert_int_equal(tg_layout_copy(&x, &y).code, TG_OK);
-    y.axis[0].window = (tg_window){5, 1, 2, 1, false, true};
+    y.axis[0].window = (tg_window){5, 1, 2, 1, false, true, NULL};
     for (int rank = 0; rank < 4096; rank += 1365) {
         tg_box held = tg_layout_held(&y, rank), owned = tg_layout_owned(&x, rank);
         assert_int_equal(held.lo[0], rank * 10 - 2);
@@ -682,7 +804,8 @@ static void test_halo_sweep(void **state)
                             number_at(row, 4),
                             number_at(row, 5),
                             false,
-                            false};
+                            false,
+                            NULL};
         const json_t *expected = json_array_get(row, 7);
         assert_int_equal(tg_window_outputs(&window, n), m);
         assert_int_equal(json_array_size(expected), parts);
@@ -744,7 +867,8 @@ static void check_worker_axis(const json_t *entry, const json_t *worker, int ndi
                    window_number(json_object_get(entry, "padding"), ndim, d, 0),
                    window_number(json_object_get(entry, "dilation"), ndim, d, 1),
                    false,
-                   false};
+                   false,
+                   NULL};
     ptrdiff_t n = number_at(json_object_get(entry, "x_global"), (size_t)d);
     ptrdiff_t m = number_at(json_object_get(entry, "y_global"), (size_t)d);
     int parts = (int)number_at(json_object_get(entry, "P"), (size_t)d);
@@ -814,6 +938,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_boxes),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_window_outputs),
+        cmocka_unit_test(test_worked_windows),
+        cmocka_unit_test(test_window_rules),
         cmocka_unit_test(test_good_words),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_bad_words),

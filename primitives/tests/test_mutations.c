@@ -5,7 +5,8 @@
  *     copies        F* keeps one of the copies' cotangents instead of adding them all
  *     swapped       two blocks of the output stand in each other's place
  *     missing row   the first ghost row of the halo is not written
- *     skipped last  the last element of a result is not written */
+ *     skipped last  the last element of a result is not written
+ *     uncleared     a move between memory regions keeps what it moved */
 #include "primitives/tests/checks.h"
 
 #include <stdio.h>
@@ -147,6 +148,15 @@ static void skipping_adjoint(void *self, void *y, void *x)
     keep_last(x, bytes, entry, kept, false);
 }
 
+/* A move, out of place, that leaves what it moved: region a of y is region a of x. */
+static void uncleared_apply(void *self, const void *x, void *y)
+{
+    mutant *m = self;
+    right_apply(self, x, y);
+    if (x != NULL)
+        memcpy(y, x, bytes_of(m, &m->c->x) / 2);
+}
+
 /* An operator that also writes one entry of its input. */
 static void spoiling_apply(void *self, const void *x, void *y)
 {
@@ -193,6 +203,14 @@ static const mutation mutations[] = {
      "values dot oracle", "kept guards"},
     {"copies", "repartition shape=2x2 from=Px1 to=1xPc", right_apply, copying_adjoint,
      "values dot matrix oracle", "kept guards"},
+    {"zero", "move shape=2x5 grid=1xP", zero_apply, zero_adjoint, "values matrix oracle",
+     "dot kept guards"},
+    {"uncleared", "move shape=2x5 grid=1xP", uncleared_apply, right_adjoint,
+     "values dot matrix oracle", "kept guards"},
+    {"missing row", "halo_upsample shape=8x2 grid=Px1 kernel=2x1 stride=2x1", missing_row_apply,
+     right_adjoint, "values dot oracle", "kept guards"},
+    {"copies", "halo_transposed shape=12x5 grid=Px1 kernel=3x3 padding=1x1", right_apply,
+     copying_adjoint, "values dot oracle", "kept guards"},
     {"swapped", "repartition shape=8x1 from=1x1 to=2x1", swapped_apply, right_adjoint,
      "values dot matrix oracle", "kept guards"},
     {"swapped", "halo shape=6x4 grid=2x1 kernel=3x1 padding=1x0", swapped_apply, right_adjoint,

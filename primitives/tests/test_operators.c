@@ -3,8 +3,13 @@
  *
  * Each line of words below is run wherever it fits, with each algorithm of its primitive, out of
  * place, accumulating and in place, in one of the element types; then random lines. A failing line
- * is printed with all its words and can be run alone:   mpiexec -n P test_operators 'WORDS' (or:
- * --seed N, --random COUNT) */
+ * is printed as a command, with all its words; test_operators 'WORDS' takes them too.
+ *
+ *   --seed N --random COUNT   of the random lines
+ *   --random-only FILE        only these, up to the first that fails; FILE always holds the command
+ *                             for the line that is being run (scripts/soak)
+ *   --show                    write every random line; --plant: break every operator on purpose */
+#include "primitives/count.h"
 #include "primitives/tests/checks.h"
 #include "primitives/tests/random_words.h"
 
@@ -179,26 +184,98 @@ static const char *const lines[] = {
     "halo shape=12x4 grid=3x2 kernel=1x3 padding=0x1 parts=1+10+1x*",
     "halo shape=6 grid=2 kernel=2 stride=9",
     "halo shape=16x16 grid=2x2 kernel=5x5 padding=2x2",
+    /* halo_transposed: one-sided, gaps between taps, outputs that receive nothing, more parts than
+       outputs, cropped, periodic */
+    "halo_transposed shape=1 grid=P kernel=1",
+    "halo_transposed shape=7 grid=P kernel=3 stride=2 padding=1",
+    "halo_transposed shape=7 grid=P kernel=2 stride=2",
+    "halo_transposed shape=7 grid=3 kernel=4 stride=2 padding=1",
+    "halo_transposed shape=5 grid=4 kernel=1 stride=3",
+    "halo_transposed shape=3 grid=8 kernel=1 stride=4",
+    "halo_transposed shape=6 grid=4 kernel=9 padding=4 ranks=3-0:-1",
+    "halo_transposed shape=5 grid=3 kernel=3 dilation=4",
+    "halo_transposed shape=5 grid=6 kernel=2 stride=2 dilation=3 padding=1",
+    "halo_transposed shape=9 grid=4 kernel=5 padding=6",
+    "halo_transposed shape=2 grid=8 kernel=3 stride=3",
+    "halo_transposed shape=6 grid=3 kernel=3 padding=1 periodic=1",
+    "halo_transposed shape=3 grid=2 kernel=8 padding=2 periodic=1",
+    "halo_transposed shape=12 grid=4 kernel=4 stride=2 padding=1 parts=5+0+4+3",
+    "halo_transposed shape=6x5 grid=2x2 kernel=3x3 stride=2x1 padding=1x1 order=10 ranks=5,1,7,2",
+    "halo_transposed shape=1x2x4x5 grid=1x1x2x3 kernel=4x4 stride=2x2 padding=1x1",
+    "halo_transposed shape=5x6x4 grid=2x3x2 kernel=3x2x1 stride=1x2x3 periodic=1x0x0",
+    /* halo_upsample: nearest and linear, even and odd factors, ends, wide and empty parts */
+    "halo_upsample shape=1 grid=P stride=3",
+    "halo_upsample shape=7 grid=P stride=2",
+    "halo_upsample shape=7 grid=P kernel=2 stride=2",
+    "halo_upsample shape=7 grid=P kernel=2",
+    "halo_upsample shape=5 grid=4 kernel=2 stride=3",
+    "halo_upsample shape=5 grid=4 kernel=1 stride=3",
+    "halo_upsample shape=2 grid=8 kernel=2 stride=3",
+    "halo_upsample shape=1 grid=6 kernel=2 stride=4",
+    "halo_upsample shape=6 grid=3 kernel=2 stride=2 periodic=1",
+    "halo_upsample shape=12 grid=4 kernel=2 stride=4 parts=5+0+4+3 ranks=3-0:-1",
+    "halo_upsample shape=6x5 grid=2x2 kernel=2x1 stride=2x3 order=10 ranks=5,1,7,2",
+    "halo_upsample shape=1x2x4x5 grid=1x1x2x3 kernel=2x2 stride=2x2",
+    "halo_upsample shape=5x6x4 grid=2x3x2 kernel=2x2x2 stride=1x2x3 periodic=0x0x1",
+    /* memory operators: scalars, nothing, idle ranks, orders, empty parts */
+    "allocate shape=1",
+    "deallocate shape=2",
+    "clear shape=2",
+    "add shape=2",
+    "copy shape=2",
+    "move shape=2",
+    "allocate shape=1x0 grid=1xP",
+    "move shape=2x0 grid=1xP",
+    "allocate shape=1x13 grid=1xP",
+    "deallocate shape=2x13 grid=1xP",
+    "clear shape=2x13 grid=1xP",
+    "add shape=2x13 grid=1xP",
+    "copy shape=2x13 grid=1xP",
+    "move shape=2x13 grid=1xP",
+    "allocate shape=1x14x5 grid=1x2x3 ranks=5-0:-1 order=201",
+    "deallocate shape=2x14x5 grid=1x2x3 ranks=7,3,0,1,4,2 order=021",
+    "clear shape=2x14x5 grid=1x2x3",
+    "add shape=2x14x5 grid=3x2x1 order=reshaped",
+    "copy shape=2x4x5 grid=1x2x2 parts=*x0+4x3+2 ranks=6,1,4,3",
+    "move shape=2x4x5 grid=1x4x1 parts=2x*x5",
 };
 
-enum { COLUMNS = 60, RANDOM_PROBLEMS = 300, SHOWN = 20 };
+enum { COLUMNS = 60, RANDOM_PROBLEMS = 500, SHOWN = 20 };
 
 typedef struct {
     MPI_Comm comm;
     int rank, size;
     long problems, failed_problems, refused;
     test_verdict total;
-    long runs[16][16]; /* by primitive and algorithm */
+    long runs[32][16];       /* by primitive and algorithm */
+    long typed[16];          /* checks by element type */
+    long checked;            /* random problems that were planned and checked */
+    bool plant, show;        /* the options of these names */
+    const char *random_only; /* the file of this option, or NULL */
 } session;
 
 static void count_run(session *s, const test_case *c)
 {
-    for (int p = 0; tg_primitives[p] != NULL && p < 16; p++) {
+    for (int p = 0; tg_primitives[p] != NULL && p < 32; p++) {
         for (int a = 0; tg_primitives[p]->algorithms[a] != NULL && a < 16; a++) {
             s->runs[p][a] += tg_primitives[p] == c->problem.primitive &&
                              tg_primitives[p]->algorithms[a] == c->problem.algorithm;
         }
     }
+}
+
+static int count_dtypes(void)
+{
+    int count = 0;
+    while (tg_dtypes[count] != NULL)
+        count++;
+    return count;
+}
+
+static void count_checks(session *s, const tg_dtype *dtype, long checks)
+{
+    for (int i = 0; tg_dtypes[i] != NULL && i < 16; i++)
+        s->typed[i] += tg_dtypes[i] == dtype ? checks : 0;
 }
 
 /* A collective of the MPI library cannot work in place where a rank's parts of x and y overlap and
@@ -213,6 +290,35 @@ static bool is_refusal(const session *s, const test_case *c, const tg_status *st
            status->code == TG_BAD_INPUT && strstr(status->text, "in-place") != NULL;
 }
 
+/* An operator that is wrong on purpose: the lowest bit of the first entry is another. */
+static void spoil_first(void *buffer, tg_box box)
+{
+    if (tg_box_count(&box) > 0)
+        *(unsigned char *)buffer ^= 1;
+}
+
+static void apply_spoilt(void *self, const void *x, void *y)
+{
+    tg_apply(self, x, y);
+    spoil_first(y, tg_op_y(self));
+}
+
+static void adjoint_spoilt(void *self, void *y, void *x)
+{
+    tg_apply_adjoint(self, y, x);
+    spoil_first(x, tg_op_x(self));
+}
+
+/* What is being run, as a command, for whoever finds this program dead. Rank 0 writes it. */
+static void write_command(const session *s, const char *line)
+{
+    FILE *file = s->random_only != NULL && s->rank == 0 ? fopen(s->random_only, "w") : NULL;
+    if (file != NULL) {
+        fprintf(file, "mpiexec -n %d tgbench check \"%s\"\n", s->size, line);
+        fclose(file);
+    }
+}
+
 /* Plans and checks one line in which every choice is written. */
 static void run_line(session *s, const char *line, long columns)
 {
@@ -220,6 +326,7 @@ static void run_line(session *s, const char *line, long columns)
     test_verdict mine = {.text = ""};
     char text[256];
     s->problems++;
+    write_command(s, line);
     if (!case_make(line, s->rank, s->size, c, text)) {
         check_one(&mine, CHECK_VALUES, false, "not accepted: %s", text);
     } else {
@@ -230,23 +337,27 @@ static void run_line(session *s, const char *line, long columns)
                   "no plan: %s", status.text);
         s->refused += refused;
         if (status.code == TG_OK) {
-            test_operator tested = case_operator(op);
+            test_operator good = case_operator(op), wrong = {apply_spoilt, adjoint_spoilt, op};
             check_boxes(c, op, &mine);
-            check_operator(c, &tested, s->comm, columns, &mine);
+            check_operator(c, s->plant ? &wrong : &good, s->comm, columns, &mine);
             tg_free(&op);
+            s->checked++;
             check_one(&mine, CHECK_VALUES, op == NULL, "tg_free left a pointer");
         }
         count_run(s, c);
         case_free(c);
     }
+    const tg_dtype *dtype = c->problem.dtype;
     free(c);
     test_verdict all = check_agree(&mine, s->comm);
+    count_checks(s, dtype, all.done[CHECK_VALUES] + all.done[CHECK_MATRIX]);
     for (int kind = 0; kind < CHECK_KINDS; kind++) {
         s->total.done[kind] += all.done[kind];
         s->total.failed[kind] += all.failed[kind];
     }
     if (check_failures(&all) > 0 && s->failed_problems++ < SHOWN && s->rank == 0)
-        printf("FAILED %s\n       %ld checks: %s\n", line, check_failures(&all), all.text);
+        printf("FAILED mpiexec -n %d tgbench check \"%s\"\n       %ld checks: %s\n", s->size, line,
+               check_failures(&all), all.text);
 }
 
 /* A line with each algorithm and each way to call it, as far as its own words leave a choice. */
@@ -254,7 +365,7 @@ static void run_variants(session *s, const char *line, int number)
 {
     static const char *const ways[3] = {"in-place=no accumulate=no", "in-place=no accumulate=yes",
                                         "in-place=yes accumulate=no"};
-    static const char *const dtypes[3] = {"f32", "f64", "i32"};
+    const int dtypes = count_dtypes();
     char word[MODEL_WORD], full[2 * LINE_SIZE];
     model_operation(line, word);
     const tg_primitive *primitive = tg_primitive_find(word);
@@ -266,7 +377,8 @@ static void run_variants(session *s, const char *line, int number)
     for (int a = 0; primitive->algorithms[a] != NULL; a++) {
         for (int way = 0; way < 3; way++) {
             snprintf(full, sizeof full, "%s dtype=%s algorithm=%s %s", line,
-                     dtypes[(number + a + way) % 3], primitive->algorithms[a]->name, ways[way]);
+                     tg_dtypes[(number + a + way) % dtypes]->name, primitive->algorithms[a]->name,
+                     ways[way]);
             run_line(s, full, COLUMNS);
         }
     }
@@ -287,34 +399,73 @@ static void run_written(session *s)
     }
 }
 
+/* Words for a primitive. One that the generator has no rule for gets the words of another's, as
+ * often as needed: a new row of the library is drawn too, or the test fails. */
+static bool draw_words(const session *s, random_source *source, const tg_primitive *primitive,
+                       char line[LINE_SIZE])
+{
+    enum { TRIES = 1000 };
+    for (int i = 0; i < TRIES; i++) {
+        char text[256];
+        if (random_problem(source, primitive->name, s->size, line))
+            return true;
+        test_case *c = malloc(sizeof *c);
+        bool good = (strstr(line, " from=") != NULL) == primitive->two_layouts &&
+                    (strstr(line, " kernel=") != NULL) == (primitive->window != NULL);
+        if (good && case_words(line, s->rank, s->size, c, text)) {
+            good = tg_layout_check(&c->problem.y, s->size).code == TG_OK; /* its window too */
+            case_free(c);
+        } else {
+            good = false;
+        }
+        free(c);
+        if (good)
+            return true;
+    }
+    return false;
+}
+
+/* Everything is drawn from the library's lists: primitive, algorithm, element type. */
 static void run_random(session *s, uint64_t seed, int count)
 {
     random_source source = {seed * 1000 + (uint64_t)s->size};
     int primitives = 0;
     while (tg_primitives[primitives] != NULL)
         primitives++;
-    for (int i = 0; i < count; i++) {
-        static const char *const dtypes[3] = {"f32", "f64", "i32"};
+    s->checked = 0;
+    for (int i = 0; i < count && (s->random_only == NULL || s->failed_problems == 0); i++) {
         char line[LINE_SIZE], full[2 * LINE_SIZE];
         const tg_primitive *primitive = tg_primitives[i % primitives];
         int algorithms = 0;
         while (primitive->algorithms[algorithms] != NULL)
             algorithms++;
-        if (!random_problem(&source, primitive->name, s->size, line))
+        if (!draw_words(s, &source, primitive, line)) {
+            s->failed_problems++;
+            if (s->rank == 0)
+                printf("FAILED no random words are a problem of %s\n", primitive->name);
             continue;
+        }
         long way = random_below(&source, 3);
         snprintf(full, sizeof full, "%s dtype=%s algorithm=%s in-place=%s accumulate=%s", line,
-                 dtypes[random_below(&source, 3)],
+                 tg_dtypes[random_below(&source, count_dtypes())]->name,
                  primitive->algorithms[random_below(&source, algorithms)]->name,
                  way == 2 ? "yes" : "no", way == 1 ? "yes" : "no");
+        if (s->show && s->rank == 0)
+            printf("%s\n", full);
         run_line(s, full, COLUMNS / 2);
+    }
+    /* Few may be refused: at the nine rank counts of ctest at least 2,000 are checked. */
+    if (s->random_only == NULL && 4 * s->checked < 3 * count) {
+        s->failed_problems++;
+        if (s->rank == 0)
+            printf("FAILED only %ld of %d random problems were checked\n", s->checked, count);
     }
 }
 
-/* Every algorithm of every primitive has had a problem. */
+/* Every algorithm of every primitive has had a problem, every element type its checks. */
 static void check_coverage(session *s)
 {
-    for (int p = 0; tg_primitives[p] != NULL && p < 16; p++) {
+    for (int p = 0; tg_primitives[p] != NULL && p < 32; p++) {
         for (int a = 0; tg_primitives[p]->algorithms[a] != NULL && a < 16; a++) {
             if (s->runs[p][a] == 0) {
                 s->failed_problems++;
@@ -325,25 +476,28 @@ static void check_coverage(session *s)
             }
         }
     }
+    for (int i = 0; tg_dtypes[i] != NULL && i < 16; i++) {
+        if (s->typed[i] == 0) {
+            s->failed_problems++;
+            if (s->rank == 0)
+                printf("FAILED no checks of dtype=%s\n", tg_dtypes[i]->name);
+        }
+    }
 }
 
 /* The rows of element types say what they are. */
 static void check_dtypes(session *s)
 {
-    static const char *const names[3] = {"f32", "f64", "i32"};
-    static const size_t sizes[3] = {4, 8, 4};
     test_verdict mine = {.text = ""};
-    for (int i = 0; i < 3; i++) {
-        const tg_dtype *dtype = tg_dtype_find(names[i]);
+    for (int i = 0; tg_dtypes[i] != NULL; i++) {
+        const tg_dtype *dtype = tg_dtypes[i];
         double to[4] = {0}, from[4] = {0};
         int mpi_size = 0;
-        if (dtype == NULL) {
-            check_one(&mine, CHECK_VALUES, false, "no dtype %s", names[i]);
-            continue;
-        }
         MPI_Type_size(dtype->mpi(), &mpi_size);
-        check_one(&mine, CHECK_VALUES, dtype->size == sizes[i] && (size_t)mpi_size == sizes[i],
-                  "size of %s", names[i]);
+        check_one(&mine, CHECK_VALUES, dtype->size <= sizeof *to && (size_t)mpi_size == dtype->size,
+                  "size of %s", dtype->name);
+        check_one(&mine, CHECK_VALUES, tg_dtype_find(dtype->name) == dtype, "%s is not found",
+                  dtype->name);
         for (int n = 0; n < 4; n++) {
             dtype->put(to, n, n + 1.0);
             dtype->put(from, n, -10.0 * n);
@@ -351,7 +505,7 @@ static void check_dtypes(session *s)
         dtype->add(to, from, 3);
         for (int n = 0; n < 4; n++) {
             check_one(&mine, CHECK_VALUES, dtype->get(to, n) == n + 1.0 - (n < 3 ? 10.0 * n : 0.0),
-                      "%s: add of entry %d", names[i], n);
+                      "%s: add of entry %d", dtype->name, n);
         }
     }
     check_one(&mine, CHECK_VALUES, tg_dtype_find("f31") == NULL, "f31 is a dtype");
@@ -378,11 +532,21 @@ int main(int argc, char **argv)
             seed = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--random") == 0 && i + 1 < argc)
             random_problems = (int)strtol(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--random-only") == 0 && i + 1 < argc)
+            s.random_only = argv[++i];
+        else if (strcmp(argv[i], "--plant") == 0)
+            s.plant = true;
+        else if (strcmp(argv[i], "--show") == 0)
+            s.show = true;
+        else if (strcmp(argv[i], "--largest-count") == 0 && i + 1 < argc)
+            tg_largest_count = strtol(argv[++i], NULL, 10);
         else
             alone = argv[i];
     double start = MPI_Wtime();
     if (alone != NULL) {
         run_line(&s, alone, COLUMNS);
+    } else if (s.random_only != NULL) {
+        run_random(&s, seed, random_problems);
     } else {
         check_dtypes(&s);
         run_written(&s);
@@ -391,8 +555,10 @@ int main(int argc, char **argv)
     }
     long checks = check_count(&s.total), failures = check_failures(&s.total);
     if (s.rank == 0) {
-        printf("%d ranks, seed %llu: %ld problems (%ld refused in place), %ld checks (", s.size,
-               (unsigned long long)seed, s.problems, s.refused, checks);
+        printf("%d ranks, seed %llu: %ld problems (%ld of %d random ones checked, %ld refused in "
+               "place), %ld checks (",
+               s.size, (unsigned long long)seed, s.problems, s.checked,
+               alone != NULL ? 0 : random_problems, s.refused, checks);
         for (int kind = 0; kind < CHECK_KINDS; kind++)
             printf("%s%ld %s", kind > 0 ? ", " : "", s.total.done[kind], check_names[kind]);
         printf("), %ld failed in %ld problems, %.1f s\n", failures, s.failed_problems,
@@ -400,7 +566,8 @@ int main(int argc, char **argv)
     }
     bool every_kind = true;
     for (int kind = 0; kind < CHECK_KINDS; kind++)
-        every_kind = every_kind && (s.total.done[kind] > 0 || alone != NULL);
+        every_kind =
+            every_kind && (s.total.done[kind] > 0 || alone != NULL || s.random_only != NULL);
     MPI_Finalize();
     return checks > 0 && every_kind && failures == 0 && s.failed_problems == 0 ? 0 : 1;
 }

@@ -40,6 +40,12 @@ static const row rows[] = {
     {"halo shape=12 grid=4 kernel=3 padding=1", 6, 2},
     {"halo shape=12 grid=4 kernel=3 padding=1 periodic=1", 8, 2},
     {"halo shape=12 grid=4 kernel=1", 0, 0},
+    {"halo_transposed shape=8 grid=4 kernel=4 stride=2 padding=1", 6, 2},
+    {"halo_transposed shape=8 grid=4 kernel=2 stride=2", 0, 0},
+    {"halo_upsample shape=8 grid=4 kernel=2 stride=2", 6, 2},
+    {"halo_upsample shape=8 grid=4 kernel=1 stride=2", 0, 0},
+    {"allocate shape=1x12 grid=1x4", 0, 0},
+    {"move shape=2x12 grid=1x4", 0, 0},
 };
 
 static void test_traffic(void **state)
