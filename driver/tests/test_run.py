@@ -311,7 +311,7 @@ class Bad(Case):
             (good + "scaling = mild\n", "line 4: scaling 'mild'", "expected"),
             (good + "nothing here\n", "line 4", "expected [section] or key = value"),
             (good + "case = broadcast shape\n", "line 4: case", "'shape'"),
-            (good + "case = broadcast shape=1 shape=2\n", "line 4: case", "'shape'", "twice"),
+            (good + "case = broadcast shape=1 shape=2\n", "line 4: case", "shape=2", "twice"),
             (good + "direction = forward,sideways\n", "[cells a]", "direction 'sideways'"),
             (good + "dtype = f33\n", "[cells a]", "dtype 'f33'"),
             (good + "algorithm = mpi,magic\n", "[cells a]", "algorithm 'magic'"),

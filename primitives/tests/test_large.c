@@ -20,28 +20,32 @@ static int8_t value_at(ptrdiff_t index, int salt)
     return (int8_t)(((uint64_t)index + (uint64_t)salt) * UINT64_C(0x9e3779b97f4a7c15) >> 59);
 }
 
+/* The number behind `word` at the start of a line of a file; -1 when there is none. */
+static double number_in(const char *path, const char *word)
+{
+    char line[128];
+    double value = -1;
+    FILE *file = fopen(path, "r");
+    while (file != NULL && value < 0 && fgets(line, sizeof line, file) != NULL) {
+        char *start = line + strlen(word), *end = start;
+        if (strncmp(line, word, strlen(word)) == 0)
+            value = strtod(start, &end);
+        if (end == start)
+            value = -1;
+    }
+    if (file != NULL)
+        fclose(file);
+    return value;
+}
+
 /* The smaller of what the machine has free and what the control group of this process may still
  * take, in bytes. */
 static double available(void)
 {
-    char line[128];
-    double free_bytes = 0, limit = 0, used = 0;
-    FILE *file = fopen("/proc/meminfo", "r");
-    for (double kB; file != NULL && fgets(line, sizeof line, file) != NULL;)
-        if (sscanf(line, "MemAvailable: %lf", &kB) == 1)
-            free_bytes = kB * 1024;
-    if (file != NULL)
-        fclose(file);
-    FILE *max = fopen("/sys/fs/cgroup/memory.max", "r");
-    FILE *current = fopen("/sys/fs/cgroup/memory.current", "r");
-    if (max != NULL && current != NULL && fscanf(max, "%lf", &limit) == 1 &&
-        fscanf(current, "%lf", &used) == 1 && limit - used < free_bytes)
-        free_bytes = limit - used;
-    if (max != NULL)
-        fclose(max);
-    if (current != NULL)
-        fclose(current);
-    return free_bytes;
+    double free_bytes = 1024 * number_in("/proc/meminfo", "MemAvailable:");
+    double limit = number_in("/sys/fs/cgroup/memory.max", "");
+    double used = number_in("/sys/fs/cgroup/memory.current", "");
+    return limit >= 0 && used >= 0 && limit - used < free_bytes ? limit - used : free_bytes;
 }
 
 /* Go through the entries of a box of a tensor of one or two axes in the order of its buffer. Writes
