@@ -110,8 +110,8 @@ static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)
     post_receives(op, receiver, out, add);
     post_sends(op, sender, in);
     give_self(op, e, to, in, out);
-    for (int i = 0; i < receiver->npartners;
-         i++) { /* in the partners' order: sums repeat bit for bit */
+    /* In the partners' order: sums repeat bit for bit. */
+    for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
         if (i == receiver->self)
             continue;

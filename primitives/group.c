@@ -52,32 +52,23 @@ static int part_number(const tg_layout *layout, const int coords[TG_MAX_NDIM],
 static int *ranks_of_group(const tg_layout *copies, const int coords[TG_MAX_NDIM], int owner,
                            int *size, int *root)
 {
-    int count = 1, at[TG_MAX_NDIM];
-    for (int a = 0; a < copies->ndim; a++)
-        count *= copies->axis[a].copied ? copies->axis[a].parts : 1;
+    bool fixed[TG_MAX_NDIM];
+    int count = 1;
+    for (int a = 0; a < copies->ndim; a++) {
+        fixed[a] = !copies->axis[a].copied;
+        count *= fixed[a] ? 1 : copies->axis[a].parts;
+    }
     int *list = malloc(((size_t)count + 1) * sizeof *list);
     if (!list)
         return NULL;
-    int *held = list + 1;
-    *root = -1;
-    for (int i = 0; i < count; i++) {
-        int rest = i;
-        for (int a = copies->ndim - 1; a >= 0; a--) {
-            int parts = copies->axis[a].copied ? copies->axis[a].parts : 1;
-            at[a] = copies->axis[a].copied ? rest % parts : coords[a];
-            rest /= parts;
-        }
-        held[i] = tg_layout_rank(copies, tg_layout_place_at(copies, at));
-        if (held[i] == owner)
-            *root = i;
-    }
-    *size = count;
-    if (*root < 0) {
+    *size = tg_layout_ranks_at(copies, coords, fixed, list);
+    for (*root = 0; *root < *size && list[*root] != owner;)
+        (*root)++;
+    if (*root == *size) { /* the owner holds no copy */
+        memmove(list + 1, list, (size_t)*size * sizeof *list);
         list[0] = owner;
         *root = 0;
         (*size)++;
-    } else {
-        memmove(list, held, (size_t)count * sizeof *list);
     }
     return list;
 }
@@ -163,26 +154,18 @@ static tg_status plan_groups(const tg_problem *problem, tg_op *op)
 
 /* ---- broadcast and its adjoint ---- */
 
-static void copy_part(const tg_op *op, const group *g, const void *in, void *out)
+/* A part is dense, and a group has one only if it is not empty. */
+static size_t part_bytes(const tg_op *op, const group *g)
 {
-    tg_box line = {.ndim = 1, .lo = {0}, .hi = {g->entries}};
-    tg_block block = tg_block_of(&line, &line, op->dtype->size);
-    tg_block_copy(&block, in, &block, out);
-}
-
-static void clear_part(const tg_op *op, const group *g, void *out)
-{
-    tg_box line = {.ndim = 1, .lo = {0}, .hi = {g->entries}};
-    tg_block block = tg_block_of(&line, &line, op->dtype->size);
-    tg_block_clear(&block, out);
+    return (size_t)g->entries * op->dtype->size;
 }
 
 static void broadcast_group(const tg_op *op, const group *g, const void *x, void *y)
 {
     if (g->sends && g->holds && !op->in_place)
-        copy_part(op, g, x, y);
-    if (g->comm !=
-        MPI_COMM_NULL) /* a root that holds no copy sends from x, which MPI_Bcast leaves as it is */
+        memcpy(y, x, part_bytes(op, g));
+    /* A root that holds no copy sends from x, which MPI_Bcast leaves as it is. */
+    if (g->comm != MPI_COMM_NULL)
         tg_bcast(g->holds ? y : (void *)(uintptr_t)x, g->entries, op->dtype, g->root, g->comm);
 }
 
@@ -190,11 +173,11 @@ static void reduce_group(const tg_op *op, const group *g, const void *y, void *x
 {
     if (g->sends && (!g->holds || op->in_place)) {
         if (!g->holds)
-            clear_part(op, g, x);
+            memset(x, 0, part_bytes(op, g));
         if (g->comm != MPI_COMM_NULL)
             tg_reduce(MPI_IN_PLACE, x, g->entries, op->dtype, g->root, g->comm);
     } else if (g->comm == MPI_COMM_NULL) {
-        copy_part(op, g, y, x);
+        memcpy(x, y, part_bytes(op, g));
     } else {
         tg_reduce(y, g->sends ? x : NULL, g->entries, op->dtype, g->root, g->comm);
     }
@@ -209,9 +192,8 @@ static void run_bcast(tg_op *op, tg_space to, const void *in, void *out)
         else
             reduce_group(op, &g->group[i], in, out);
     for (int i = 0; op->in_place && to == TG_X && i < g->ngroups; i++)
-        if (g->group[i].holds &&
-            !g->group[i].sends) /* a copy that is no entry of x is cleared once it is sent */
-            clear_part(op, &g->group[i], out);
+        if (g->group[i].holds && !g->group[i].sends) /* no entry of x: cleared once it is sent */
+            memset(out, 0, part_bytes(op, &g->group[i]));
 }
 
 tg_status tg_plan_bcast(const tg_problem *problem, tg_op *op)
@@ -232,7 +214,7 @@ static void run_allreduce(tg_op *op, tg_space to, const void *in, void *out)
         tg_allreduce(op->in_place ? MPI_IN_PLACE : in, out, g->group[0].entries, op->dtype,
                      g->group[0].comm);
     else if (!op->in_place)
-        copy_part(op, &g->group[0], in, out);
+        memcpy(out, in, part_bytes(op, &g->group[0]));
 }
 
 tg_status tg_plan_allreduce(const tg_problem *problem, tg_op *op)

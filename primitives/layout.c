@@ -211,6 +211,24 @@ int tg_layout_place_at(const tg_layout *layout, const int coords[TG_MAX_NDIM])
     return place;
 }
 
+int tg_layout_ranks_at(const tg_layout *layout, const int coords[TG_MAX_NDIM],
+                       const bool fixed[TG_MAX_NDIM], int *ranks)
+{
+    int total = 1, at[TG_MAX_NDIM];
+    for (int a = 0; a < layout->ndim; a++)
+        total *= fixed[a] ? 1 : layout->axis[a].parts;
+    for (int i = 0; i < total; i++) {
+        int rest = i;
+        for (int a = layout->ndim - 1; a >= 0; a--) {
+            int parts = fixed[a] ? 1 : layout->axis[a].parts;
+            at[a] = fixed[a] ? coords[a] : rest % parts;
+            rest /= parts;
+        }
+        ranks[i] = tg_layout_rank(layout, tg_layout_place_at(layout, at));
+    }
+    return total;
+}
+
 ptrdiff_t tg_layout_count(const tg_layout *layout)
 {
     ptrdiff_t count = 1;

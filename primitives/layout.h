@@ -159,6 +159,10 @@ int tg_layout_rank(const tg_layout *layout, int place); /* rank at a place of th
 int tg_layout_place(const tg_layout *layout, int rank); /* its place, or -1: not in this layout */
 void tg_layout_coords(const tg_layout *layout, int place, int coords[TG_MAX_NDIM]);
 int tg_layout_place_at(const tg_layout *layout, const int coords[TG_MAX_NDIM]);
+/* Calls: Local. The ranks of all places whose coordinates are those of `coords` on the fixed axes, in
+ * the order of the places on the grid; returns how many. Cost: their number. */
+int tg_layout_ranks_at(const tg_layout *layout, const int coords[TG_MAX_NDIM],
+                       const bool fixed[TG_MAX_NDIM], int *ranks);
 ptrdiff_t
 tg_layout_count(const tg_layout *layout); /* entries of the whole tensor, copies not counted */
 

@@ -52,23 +52,11 @@ static int ascending(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* Ranks of the places of a layout whose coordinates agree with `coords` on the axes where `fixed`
- * is true, appended to `ranks` (room for all of them). Returns how many. */
+/* The ranks that tg_layout_ranks_at gives, ascending. */
 static int ranks_at(const tg_layout *layout, const int coords[TG_MAX_NDIM],
                     const bool fixed[TG_MAX_NDIM], int *ranks)
 {
-    int total = 1, at[TG_MAX_NDIM];
-    for (int a = 0; a < layout->ndim; a++)
-        total *= fixed[a] ? 1 : layout->axis[a].parts;
-    for (int i = 0; i < total; i++) {
-        int rest = i;
-        for (int a = layout->ndim - 1; a >= 0; a--) {
-            int parts = fixed[a] ? 1 : layout->axis[a].parts;
-            at[a] = fixed[a] ? coords[a] : rest % parts;
-            rest /= parts;
-        }
-        ranks[i] = tg_layout_rank(layout, tg_layout_place_at(layout, at));
-    }
+    int total = tg_layout_ranks_at(layout, coords, fixed, ranks);
     qsort(ranks, (size_t)total, sizeof *ranks, ascending);
     return total;
 }
@@ -127,24 +115,27 @@ static vgroup *new_vgroup(const tg_problem *problem, tg_op *op)
 
 /* ---- running ---- */
 
-static void *pack_blocks(const vgroup *g, const void *whole)
+/* Where a rank's block stands in the packed whole. */
+static char *packed_at(const vgroup *g, const tg_op *op, int i)
+{
+    return g->packed + g->starts[i] * (ptrdiff_t)op->dtype->size;
+}
+
+static void *pack_blocks(const vgroup *g, const tg_op *op, const void *whole)
 {
     if (g->in_order || !g->has_whole)
         return (void *)(uintptr_t)whole;
     for (int i = 0; i < g->size; i++)
         if (g->counts[i] > 0)
-            tg_block_pack(&g->blocks[i], whole,
-                          g->packed + tg_block_bytes(&g->blocks[i]) / g->counts[i] * g->starts[i]);
+            tg_block_pack(&g->blocks[i], whole, packed_at(g, op, i));
     return g->packed;
 }
 
-static void unpack_blocks(const vgroup *g, void *whole)
+static void unpack_blocks(const vgroup *g, const tg_op *op, void *whole)
 {
     for (int i = 0; !g->in_order && g->has_whole && i < g->size; i++)
         if (g->counts[i] > 0)
-            tg_block_unpack(&g->blocks[i],
-                            g->packed + tg_block_bytes(&g->blocks[i]) / g->counts[i] * g->starts[i],
-                            whole);
+            tg_block_unpack(&g->blocks[i], packed_at(g, op, i), whole);
 }
 
 static tg_block own_block(const vgroup *g, const tg_op *op)
@@ -180,7 +171,7 @@ static void run_scatterv(tg_op *op, tg_space to, const void *in, void *out)
     if (g->comm == MPI_COMM_NULL)
         return;
     if (to == TG_Y) {
-        const void *whole = pack_blocks(g, in);
+        const void *whole = pack_blocks(g, op, in);
         MPI_Scatterv(whole, g->counts, g->starts, type, op->in_place ? (void *)g->own_packed : out,
                      g->own_count, type, g->root, g->comm);
         if (op->in_place)
@@ -191,7 +182,7 @@ static void run_scatterv(tg_op *op, tg_space to, const void *in, void *out)
                 g->counts, g->starts, type, g->root, g->comm);
     if (op->in_place)
         tg_clear_except(&op->box[TG_X], &g->region[TG_Y], &g->region[TG_X], op->dtype->size, out);
-    unpack_blocks(g, out);
+    unpack_blocks(g, op, out);
 }
 
 static void run_allgatherv(tg_op *op, tg_space to, const void *in, void *out)
@@ -203,11 +194,11 @@ static void run_allgatherv(tg_op *op, tg_space to, const void *in, void *out)
     if (to == TG_Y) {
         MPI_Allgatherv(own_in(g, op, in), g->own_count, type, g->in_order ? out : (void *)g->packed,
                        g->counts, g->starts, type, g->comm);
-        unpack_blocks(g, out);
+        unpack_blocks(g, op, out);
         return;
     }
-    MPI_Reduce_scatter(pack_blocks(g, in), op->in_place ? (void *)g->own_packed : out, g->counts,
-                       type, op->dtype->sum(), g->comm);
+    MPI_Reduce_scatter(pack_blocks(g, op, in), op->in_place ? (void *)g->own_packed : out,
+                       g->counts, type, op->dtype->sum(), g->comm);
     if (op->in_place)
         own_out(g, op, TG_X, out);
 }
