@@ -1,5 +1,7 @@
 /* json.c: the operations and the cells of a dry run as JSON. */
 #include "bench/json.h"
+
+#include "bench/counters.h"
 #include "bench/row.h"
 
 #include <jansson.h>
@@ -39,10 +41,10 @@ static const char *mpi_family(void)
 
 static json_t *json_build(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", TGB_BUILD, "compiler",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", TGB_BUILD, "compiler",
                      TGB_COMPILER, "flags", TGB_FLAGS, "mpi", tgb_mpi_version(), "mpi_family",
                      mpi_family(), "mpiexec", TGB_MPIEXEC, "blas_core", tgl_blas_core(), "blas",
-                     "OpenBLAS");
+                     "OpenBLAS", "counters", tgb_counters_library());
 }
 
 static bool print(json_t *value)

@@ -1,6 +1,5 @@
-/* machine.c: machines by boot id, cores and masks by hwloc, disturbance from the kernel. Ranks
- * share a machine when they share a kernel: containers and virtual nodes have names of their own,
- * but one boot id. Source for oversubscription: ranks > cores in the union of their masks. */
+/* machine.c: machines by boot id, cores and masks by hwloc. Ranks share a machine when they share a
+ * kernel: containers and virtual nodes have names of their own, but one boot id. */
 #include "bench/machine.h"
 
 #include <hwloc.h>
@@ -9,14 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- machines ---- */
 
 /* The same number on all ranks of one machine: the boot id, hashed (FNV-1a) into a colour of
  * MPI_Comm_split. */
-static int machine_colour(void)
+int tgb_machine_id(void)
 {
     char text[128] = "";
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
@@ -28,6 +26,13 @@ static int machine_colour(void)
     for (const char *c = text; *c; c++)
         hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
     return (int)(hash & INT_MAX);
+}
+
+void tgb_machine_name(char *text, size_t size)
+{
+    if (gethostname(text, size) != 0)
+        text[0] = '\0';
+    text[size - 1] = '\0';
 }
 
 static void write_range(char *text, size_t size, int lo, int hi, const char *unit)
@@ -96,6 +101,26 @@ static int cores_of_all(const view *v, MPI_Comm machine)
     return cores;
 }
 
+/* How many ranks of a machine are held on the core that holds most of them: ranks with one core in
+ * their mask. */
+static int most_on_a_core(const view *v, MPI_Comm machine)
+{
+    int total = reduced(machine, hwloc_get_nbobjs_by_type(v->topology, HWLOC_OBJ_CORE), MPI_MAX),
+        most = 0;
+    int *held = calloc(total > 0 ? (size_t)total : 1, sizeof *held);
+    if (reduced(machine, held && total > 0, MPI_MIN)) {
+        for (int i = 0; i < total && cores_in(v, v->mask) == 1; i++) {
+            hwloc_obj_t core = hwloc_get_obj_by_type(v->topology, HWLOC_OBJ_CORE, (unsigned)i);
+            held[i] = core && hwloc_bitmap_intersects(core->cpuset, v->mask);
+        }
+        MPI_Allreduce(MPI_IN_PLACE, held, total, MPI_INT, MPI_SUM, machine);
+        for (int i = 0; i < total; i++)
+            most = held[i] > most ? held[i] : most;
+    }
+    free(held);
+    return most;
+}
+
 static void write_placement(MPI_Comm comm, const view *v, tgb_machine *machine)
 {
     int mine = cores_in(v, v->mask),
@@ -108,13 +133,18 @@ static void write_placement(MPI_Comm comm, const view *v, tgb_machine *machine)
                     hi == 1 ? " core" : " cores");
 }
 
-/* Open MPI yields when told so, or when its launcher knows that ranks exceed slots. */
+/* Open MPI yields when told so, or when its launcher knows that ranks exceed slots. Other libraries
+ * are not known to yield. */
 static bool yields_by_environment(void)
 {
+#ifndef OPEN_MPI
+    return false;
+#else
     const char *told = getenv("OMPI_MCA_mpi_yield_when_idle"),
                *knows = getenv("OMPI_MCA_mpi_oversubscribe");
     const char *text = told ? told : knows ? knows : "0";
     return strcmp(text, "1") == 0 || strcmp(text, "true") == 0 || strcmp(text, "yes") == 0;
+#endif
 }
 
 void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
@@ -123,71 +153,73 @@ void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
     view v;
     int rank, ranks, first;
     MPI_Comm_rank(comm, &rank);
-    MPI_Comm_split(comm, machine_colour(), rank, &here);
+    MPI_Comm_split(comm, tgb_machine_id(), rank, &here);
     MPI_Comm_size(here, &ranks);
     MPI_Comm_rank(here, &first);
     machine->first_here = first == 0;
     machine->nodes = reduced(comm, first == 0, MPI_SUM);
+    machine->most_ranks = reduced(comm, ranks, MPI_MAX);
     write_range(machine->ppn, sizeof machine->ppn, reduced(comm, ranks, MPI_MIN),
-                reduced(comm, ranks, MPI_MAX), "");
+                machine->most_ranks, "");
     open_view(&v);
-    machine->oversubscribed = reduced(comm, ranks > cores_of_all(&v, here), MPI_MAX);
+    bool crowded = ranks > cores_of_all(&v, here);
+    crowded = most_on_a_core(&v, here) > 1 || crowded;
+    machine->oversubscribed = reduced(comm, crowded, MPI_MAX);
     write_placement(comm, &v, machine);
     close_view(&v);
     machine->yields = reduced(comm, yields_by_environment(), MPI_MIN);
     MPI_Comm_free(&here);
 }
 
-/* ---- memory ---- */
+/* ---- one machine ---- */
 
-/* The number at `index` (0, 1, ...) behind the words that a line of a file of /proc begins with; 0:
- * not there. */
-static double proc_number(const char *path, const char *words, int index)
+void tgb_machine_binding(char *text, size_t size)
 {
-    FILE *file = fopen(path, "r");
-    char line[512];
-    double found = 0;
-    while (file && fgets(line, sizeof line, file)) {
-        if (strncmp(line, words, strlen(words)) != 0)
+    view v;
+    open_view(&v);
+    hwloc_bitmap_list_snprintf(text, size, v.mask);
+    close_view(&v);
+}
+
+tgb_topology tgb_machine_topology(void)
+{
+    hwloc_topology_t topology;
+    hwloc_topology_init(&topology);
+    hwloc_topology_load(topology);
+    const tgb_topology all = {
+        .packages = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PACKAGE),
+        .cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE),
+        .cpus = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU),
+        .numa_nodes = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE),
+    };
+    hwloc_topology_destroy(topology);
+    return all;
+}
+
+void tgb_machine_library(char *text, size_t size)
+{
+    const unsigned version = hwloc_get_api_version(); /* 0xMMmmpp */
+    snprintf(text, size, "%u.%u", version >> 16, (version >> 8) & 0xff);
+}
+
+/* ---- caches ---- */
+
+tgb_caches tgb_machine_caches(void)
+{
+    static const hwloc_obj_type_t levels[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE,
+                                              HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L4CACHE};
+    tgb_caches caches = {.last = 0};
+    hwloc_topology_t topology;
+    hwloc_topology_init(&topology);
+    hwloc_topology_load(topology);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        const int count = hwloc_get_nbobjs_by_type(topology, levels[i]);
+        if (count <= 0)
             continue;
-        char *at = line + strlen(words);
-        for (int i = 0; i <= index; i++)
-            found = strtod(at, &at);
-        break;
+        caches.own = caches.last;
+        caches.last = (size_t)hwloc_get_obj_by_type(topology, levels[i], 0)->attr->cache.size;
+        caches.all_last = (size_t)count * caches.last;
     }
-    if (file)
-        fclose(file);
-    return found;
-}
-
-static double available_bytes(void)
-{
-    return proc_number("/proc/meminfo", "MemAvailable:", 0) * 1024;
-}
-
-bool tgb_memory_is_enough(MPI_Comm comm, const tgb_machine *machine, double bytes)
-{
-    double sum[2] = {bytes, machine->first_here ? available_bytes() : 0};
-    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, comm);
-    return sum[1] <= 0 || sum[0] <= sum[1];
-}
-
-/* ---- disturbance ---- */
-
-double tgb_steal_ms(void)
-{
-    enum { STEAL = 7 }; /* behind user nice system idle iowait irq softirq */
-    return proc_number("/proc/stat", "cpu ", STEAL) * 1000.0 / (double)sysconf(_SC_CLK_TCK);
-}
-
-long long tgb_involuntary_switches(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
-}
-
-double tgb_peak_rss_MB(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss * 1024.0 / 1e6 : 0;
+    hwloc_topology_destroy(topology);
+    return caches;
 }

@@ -1,6 +1,7 @@
 /* main.c: program tgbench: lists, checks and times operations. Its verbs are rows. An error in
  * words or files is one line on standard error, from one rank, and exit status 2 on all. */
 #include "bench/case.h"
+#include "bench/phases.h"
 #include "bench/verbs.h"
 #include "layers/layers.h"
 
@@ -181,6 +182,7 @@ static int run_verb(tgb_launch *launch, int argc, char **argv)
 int main(int argc, char **argv)
 {
     tgb_launch launch;
+    tgb_phase_enter(TGB_PHASE_START);
     tgb_launch_look(&launch);
     int status = run_verb(&launch, argc, argv);
     if (fflush(stdout) != 0 && status == TGB_GOOD)

@@ -116,6 +116,21 @@ static double ceil_share(ptrdiff_t n, int parts)
     return (double)tg_split_start(n, parts, 1);
 }
 
+/* x goes to the parts_out blocks of a column of the grid, and behind the product come the sums of
+ * its parts_in blocks of a row. The busiest rank reads its block of W and of x and writes its of y.
+ * What its link carries is left out: x and y may lie where they are needed. */
+static tg_status load(const tgb_setup *setup, tgb_load *l)
+{
+    const tgl_affine_spec *s = &setup->affine;
+    const double in = ceil_share(s->features_in, s->parts_in),
+                 out = ceil_share(s->features_out, s->parts_out), batch = (double)s->batch;
+    l->group[0] = s->parts_out;
+    l->group[1] = s->parts_in;
+    l->memory_most = (in * out + batch * in + batch * out) * (double)s->dtype->size;
+    l->flops = setup->weak_part;
+    return tg_success();
+}
+
 static void write_facts(tgb_setup *setup)
 {
     const tgl_affine_spec *s = &setup->affine;
@@ -271,6 +286,7 @@ void tgb_add_layers(void (*add)(const tgb_operation *row))
                                 .plan = plan,
                                 .adjoint_gap = adjoint_gap,
                                 .flops = flops,
+                                .load = load,
                                 .free = free_work};
     const tg_primitive *broadcast = tg_primitive_find("broadcast"),
                        *sum = tg_primitive_find("sum_reduce");

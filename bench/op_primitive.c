@@ -226,7 +226,17 @@ static char *print_window_word(const char *key, const windows *w, int ndim)
     return NULL;
 }
 
-/* Every key of the row, in its order: as the layouts print it, else as given, else its default. */
+static char *print_store_word(const char *key, const tg_problem *p)
+{
+    char text[64 * TG_MAX_NDIM];
+    const bool of_x = strcmp(key, "store-x") == 0;
+    if (!of_x && strcmp(key, "store-y") != 0)
+        return NULL;
+    tg_store_print(of_x ? &p->store_x : &p->store_y, p->x.ndim, text, sizeof text);
+    return strdup(text);
+}
+
+/* Every key of the row, in its order: as it is printed, else as given, else its default. */
 static tg_status write_words(const tgb_case *given, const tg_layout *from, const tg_layout *to,
                              const windows *w, tgb_setup *setup)
 {
@@ -235,6 +245,8 @@ static tg_status write_words(const tgb_case *given, const tg_layout *from, const
         char *text = print_layout_word(key->name, from, to);
         if (!text)
             text = print_window_word(key->name, w, from->ndim);
+        if (!text)
+            text = print_store_word(key->name, &setup->problem);
         const char *value = text ? text : tgb_case_get(given, key->name);
         status = tgb_case_set(&setup->words, key->name, value ? value : key->initial);
         free(text);
@@ -253,25 +265,26 @@ static tg_status parse_yes(const tgb_case *words, const char *key, bool *yes)
     return tg_fail(TG_BAD_INPUT, "%s=%.40s: expected yes or no", key, text);
 }
 
-static tg_status parse_store(const tgb_case *words, const char *key, tg_store *store)
+static tg_status parse_store(const tgb_case *words, const char *key, int ndim, tg_store *store)
 {
     const char *text = tgb_case_get(words, key);
-    *store = TG_ROW_MAJOR;
-    if (!text || strcmp(text, "row") == 0)
-        return tg_success();
-    return tg_fail(TG_BAD_INPUT, "%s=%.40s is an unknown store; expected row", key, text);
+    return tg_store_parse(key, text ? text : "row", ndim, store);
 }
 
-static tg_status parse_how(const tgb_case *words, tg_problem *problem)
+static tg_status parse_how(const tgb_case *words, int ndim, tg_problem *problem)
 {
     bool in_place, accumulate = false;
     tg_status status = parse_yes(words, "in-place", &in_place);
     if (status.code == TG_OK)
         status = parse_yes(words, "accumulate", &accumulate);
     if (status.code == TG_OK)
-        status = parse_store(words, "store-x", &problem->store_x);
+        status = parse_store(words, "store-x", ndim, &problem->store_x);
     if (status.code == TG_OK)
-        status = parse_store(words, "store-y", &problem->store_y);
+        status = parse_store(words, "store-y", ndim, &problem->store_y);
+    if (status.code == TG_OK && in_place && !tg_store_equal(&problem->store_x, &problem->store_y))
+        status = tg_fail(TG_BAD_INPUT,
+                         "in-place=yes: store-x and store-y differ; expected the same, one buffer "
+                         "has one store");
     if (status.code == TG_OK && in_place && accumulate)
         status =
             tg_fail(TG_BAD_INPUT, "in-place=yes accumulate=yes: expected one of them to be no");
@@ -294,9 +307,8 @@ static tg_status write_facts(tgb_setup *setup)
     setup->moved_bytes = traffic.moved * size;
     setup->max_rank_bytes = traffic.max_rank * size;
     setup->weak_part = (double)tgb_held_bytes(setup);
-    if (!p->primitive->window && !p->primitive->regions && tgb_same_blocks(&p->x, &p->y))
-        setup->osu_size_bytes = tgb_held_bytes(setup);
     setup->local = setup->ranks == 1 || (traffic.moved == 0 && setup->size_bytes > 0);
+    setup->one_buffer = p->place == TG_IN_PLACE;
     setup->restores = p->place == TG_IN_PLACE || p->mode == TG_ACCUMULATE;
     return status;
 }
@@ -341,7 +353,7 @@ tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_s
     if (status.code == TG_OK)
         status = tg_layout_check(&from, P);
     if (status.code == TG_OK)
-        status = parse_how(words, problem);
+        status = parse_how(words, from.ndim, problem);
     if (status.code == TG_OK)
         status = tg_primitive_layouts(row, &from, row->two_layouts ? &to : NULL, &problem->x,
                                       &problem->y);
@@ -496,6 +508,7 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
                            .plan = plan,
                            .adjoint_gap = adjoint_gap,
                            .messages = messages,
+                           .load = tgb_load_of_layouts,
                            .free = free_work};
     row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)

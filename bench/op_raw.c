@@ -144,6 +144,7 @@ static tg_status resolve_bcast(const tgb_case *words, int P, ptrdiff_t N, tgb_se
         status = check_count(setup->operation->name, &setup->problem.x);
     if (status.code == TG_OK)
         status = check_groups(setup->operation->name, &setup->problem.x, &setup->problem.y, false);
+    setup->one_buffer = true;
     return status;
 }
 
@@ -349,6 +350,31 @@ static void run_memcpy(tgb_work *work)
     memcpy(work->y, work->x, (size_t)work->x_bytes);
 }
 
+/* ---- raw:noop: nothing, on rank 0's buffer: what a time has of the clock and of waiting ---- */
+
+static tg_status resolve_noop(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+{
+    tg_status status = resolve_memcpy(words, P, N, setup);
+    setup->local = false; /* one a repetition, as operations that communicate */
+    return status;
+}
+
+static tg_status plan_noop(tgb_work *work)
+{
+    work->one_buffer = true; /* x is y: right before it is run */
+    return plan_memcpy(work);
+}
+
+static void run_noop(tgb_work *work)
+{
+    (void)work;
+}
+
+static void fill_noop(tgb_work *work)
+{
+    tg_fill(&work->setup->problem, TG_X, work->rank, work->seed, work->x);
+}
+
 /* ---- rows ---- */
 
 static const tgb_key one_keys[] = {TGB_ONE_LAYOUT, TGB_TYPE, TGB_END};
@@ -402,6 +428,14 @@ static const struct raw_row {
      resolve_memcpy,
      plan_memcpy,
      {"forward", run_memcpy, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1}},
+    {"raw:noop",
+     "nothing: two reads of the clock",
+     "y = x",
+     "repartition",
+     copy_keys,
+     resolve_noop,
+     plan_noop,
+     {"forward", run_noop, fill_noop, tgb_primitive_wrong_forward, 1}},
 };
 enum { RAW_ROWS = sizeof raw_rows / sizeof *raw_rows };
 
@@ -423,6 +457,7 @@ void tgb_add_raw(void (*add)(const tgb_operation *row))
                                   .primitive = tg_primitive_find(raw->beside),
                                   .resolve = raw->resolve,
                                   .plan = raw->plan,
+                                  .load = tgb_load_of_layouts,
                                   .free = free_work};
         for (int k = 0; k < TGB_MAX_ALGORITHMS && tg_dtypes[k]; k++)
             rows[i].dtypes[k] = tg_dtypes[k]->name;

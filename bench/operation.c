@@ -24,6 +24,7 @@ const tgb_operation *const *tgb_operations(int *count)
         tgb_add_primitives(add_row);
         tgb_add_layers(add_row);
         tgb_add_raw(add_row);
+        tgb_add_machine(add_row);
     }
     *count = nrows;
     return rows;
@@ -161,10 +162,10 @@ static tg_status resolve_with(const tgb_operation *operation, const tgb_case *wo
     const char *dtype;
     *setup = (tgb_setup){.operation = operation,
                          .ranks = P,
-                         .osu_size_bytes = -1,
                          .moved_bytes = -1,
                          .max_rank_bytes = -1,
-                         .weak_goal = -1};
+                         .weak_goal = -1,
+                         .trips = 1};
     tg_status status = check_keys(operation, words);
     if (status.code == TG_OK)
         status = choose(operation, words, "dtype", operation->dtypes, &dtype);

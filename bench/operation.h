@@ -2,8 +2,8 @@
  *
  *   words of a case --resolve--> setup (layouts, facts; no MPI) --plan--> work --run--> once
  *
- * Every primitive of tg_primitives[], every layer and a few raw MPI calls are rows; op_primitive.c,
- * op_layer.c and op_raw.c make them. */
+ * Every primitive of tg_primitives[], every layer, a few raw MPI calls and the measurements of the
+ * machine itself are rows; op_primitive.c, op_layer.c, op_raw.c and op_machine.c make them. */
 #ifndef TGB_OPERATION_H
 #define TGB_OPERATION_H
 
@@ -33,15 +33,16 @@ typedef struct {
     tgb_case words;         /* canonical */
     const char *algorithm;
     ptrdiff_t size_bytes;                  /* whole tensor, copies not counted */
-    ptrdiff_t osu_size_bytes;              /* -1: OSU has no such call */
     ptrdiff_t held_x_bytes, held_y_bytes;  /* largest over ranks */
     ptrdiff_t moved_bytes, max_rank_bytes; /* -1: not known */
     /* What weak scaling holds constant: bytes held by the largest rank, or its flops; and where it
      * is held: flops if one rank had the whole of it, or -1: the size asked for. */
     double weak_part, weak_goal;
-    double flops;  /* forward, summed over ranks, by formula; 0 when data only move or are added */
-    bool local;    /* nothing crosses between ranks: may be batched */
-    bool restores; /* a repetition changes its own input: it is filled anew before each one */
+    double flops; /* forward, summed over ranks, by formula; 0 when data only move or are added */
+    int trips;    /* how often the tensor crosses in one run, one way behind the other; mostly 1 */
+    bool local;   /* nothing crosses between ranks: may be batched */
+    bool one_buffer; /* x and y are one: what stays on its rank is not copied */
+    bool restores;   /* a repetition changes its own input: it is filled anew before each one */
 } tgb_setup;
 
 /* Calls: Local. Resolve a case for P ranks. size < 0: no size was given. Errors: TG_BAD_INPUT names
@@ -80,8 +81,20 @@ struct tgb_work {
     tg_op *op;        /* primitives */
     tgl_layer *layer; /* layers */
     void *dx, *dy;    /* layers: as x and y */
-    void *raw;        /* raw calls: op_raw.c */
+    void *raw;        /* raw calls: op_raw.c; machine: op_machine.c */
 };
+
+/* What an operation asks of a rank at least, whatever its algorithm; the same in both directions.
+ * Source: bench/README.md, "Bounds". */
+typedef struct {
+    /* Ranks that one rank's data must reach, or from which one rank's result comes, itself counted;
+     * two phases, one behind the other; 1: nothing crosses. */
+    int group[2];
+    double link_bytes; /* largest into or out of one rank */
+    /* Bytes that a rank reads and writes in its own memory: of the rank with most, with least. */
+    double memory_most, memory_least;
+    double flops; /* of the busiest rank, forward */
+} tgb_load;
 
 struct tgb_operation {
     const char *name, *kind, *summary, *formula, *adjoint, *source;
@@ -104,6 +117,8 @@ struct tgb_operation {
     double (*flops)(const tgb_work *work);
     /* Local, after plan. Messages that this rank sends in one run; -1: not known. */
     ptrdiff_t (*messages)(const tgb_work *work);
+    /* Local. What a run asks of a rank at least, for its lower bound; NULL: not known. */
+    tg_status (*load)(const tgb_setup *setup, tgb_load *load);
     void (*free)(tgb_work *work); /* Collective; what plan made */
 };
 
@@ -149,6 +164,7 @@ long long tgb_validate(tgb_work *work);
 void tgb_add_primitives(void (*add)(const tgb_operation *row)); /* op_primitive.c */
 void tgb_add_layers(void (*add)(const tgb_operation *row));     /* op_layer.c */
 void tgb_add_raw(void (*add)(const tgb_operation *row));        /* op_raw.c */
+void tgb_add_machine(void (*add)(const tgb_operation *row));    /* op_machine.c */
 
 /* Calls: Local. Are the blocks that x and y are cut into the same, whatever their copies and ranks?
  * */
@@ -162,6 +178,9 @@ enum { TGB_NOTHING_RIGHT = 0xA5 };
 tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
 void tgb_primitive_fill_forward(tgb_work *work);
 ptrdiff_t tgb_primitive_wrong_forward(tgb_work *work);
+
+/* Of load.c, for primitives and raw calls: from the layouts of x and y. */
+tg_status tgb_load_of_layouts(const tgb_setup *setup, tgb_load *load);
 
 /* Calls: Local. "a, b, c" of a list that ends with NULL, cut off at size. */
 const char *tgb_join(const char *const *names, char *text, size_t size);

@@ -2,6 +2,8 @@
  * back exactly. */
 #include "bench/output.h"
 
+#include "bench/whole.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <math.h>
@@ -10,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char samples_header[] =
-    "schema,run_id,launch,cell,repetition,t_max_us,slowest_rank,t_min_us,fastest_rank\n";
+#define SAMPLE_COLUMNS                                                                             \
+    "schema,run_id,launch,cell,repetition,t_max_us,slowest_rank,t_min_us,fastest_rank"
+static const char *const samples_header[] = {SAMPLE_COLUMNS "\n", SAMPLE_COLUMNS ",rank,t_us\n"};
 
 /* ---- opening ---- */
 
@@ -34,19 +37,14 @@ static char *join(const char *dir, const char *name)
     return asprintf(&path, "%s/%s", dir, name) >= 0 ? path : NULL;
 }
 
-/* The file at its end, with its header as the first line. */
-static tg_status open_table(const char *dir, const char *name, const char *header, FILE **file)
+/* The file's first line, or its header where it has none yet. */
+static tg_status check_header(const char *dir, const char *name, const char *header, FILE *file)
 {
-    char *path = join(dir, name), *line = NULL;
+    char *line = NULL;
     size_t size = 0;
     tg_status status = tg_success();
-    *file = path ? fopen(path, "a+") : NULL;
-    if (!*file)
-        status =
-            tg_fail(TG_BAD_INPUT, "--output %.120s: %s: %s; expected a file that can be written",
-                    dir, name, strerror(errno));
-    else if (getline(&line, &size, *file) < 0) {
-        if (fputs(header, *file) < 0 || fflush(*file) != 0)
+    if (getline(&line, &size, file) < 0) {
+        if (fputs(header, file) < 0 || fflush(file) != 0)
             status = tg_fail(TG_BAD_INPUT,
                              "--output %.120s: %s cannot be written: %s; expected room on the disk",
                              dir, name, strerror(errno));
@@ -55,7 +53,25 @@ static tg_status open_table(const char *dir, const char *name, const char *heade
                          "--output %.120s: %s has other columns; expected those of schema %d", dir,
                          name, TGB_SCHEMA);
     free(line);
+    return status;
+}
+
+/* The file at its end, with its header as the first line; nobody else writes to it. */
+static tg_status open_table(const char *dir, const char *name, const char *header, FILE **file)
+{
+    char *path = join(dir, name);
+    *file = path ? fopen(path, "a+") : NULL;
     free(path);
+    if (!*file)
+        return tg_fail(TG_BAD_INPUT, "--output %.120s: %s: %s; expected a file that can be written",
+                       dir, name, strerror(errno));
+    tg_status status = tgb_whole_lock(*file);
+    if (status.code != TG_OK)
+        return tg_fail(status.code, "--output %.120s: %s: %s", dir, name, status.text);
+    tgb_whole_trim(*file);
+    status = check_header(dir, name, header, *file);
+    if (status.code != TG_OK)
+        tgb_whole_give_up(*file);
     return status;
 }
 
@@ -93,9 +109,9 @@ static char *name_of(const char *dir)
     return name;
 }
 
-tg_status tgb_output_open(const char *dir, tgb_output *output)
+tg_status tgb_output_open(const char *dir, bool raw_all, tgb_output *output)
 {
-    *output = (tgb_output){.cells = stdout};
+    *output = (tgb_output){.cells = stdout, .raw_all = raw_all};
     char *header = tgb_header_line();
     tg_status status = tg_success();
     if (!dir) {
@@ -106,7 +122,7 @@ tg_status tgb_output_open(const char *dir, tgb_output *output)
         if (status.code == TG_OK)
             status = open_table(dir, "cells.csv", header, &output->cells);
         if (status.code == TG_OK)
-            status = open_table(dir, "samples.csv", samples_header, &output->samples);
+            status = open_table(dir, "samples.csv", samples_header[raw_all], &output->samples);
         if (status.code == TG_OK) {
             output->run_id = name_of(dir);
             output->next_cell = next_number(output->cells);
@@ -123,6 +139,7 @@ tg_status tgb_output_close(tgb_output *output)
     bool good =
         !output->cells || (output->cells == stdout ? fflush(stdout) : fclose(output->cells)) == 0;
     good = (!output->samples || fclose(output->samples) == 0) && good;
+    good = (!output->counters || fclose(output->counters) == 0) && good;
     free(output->run_id);
     *output = (tgb_output){.cells = NULL};
     return good ? tg_success()
@@ -133,31 +150,85 @@ tg_status tgb_output_close(tgb_output *output)
 
 static void put_real(FILE *file, double value)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%.15g", value);
-    if (strtod(text, NULL) != value)
+    char text[40] = "";
+    if (isfinite(value))
+        snprintf(text, sizeof text, "%.15g", value);
+    if (text[0] && strtod(text, NULL) != value)
         snprintf(text, sizeof text, "%.17g", value);
     fprintf(file, ",%s", text);
 }
 
-static void put_samples(tgb_output *output, long launch, const char *cell, const tgb_measurement *m)
+/* A line without its end. */
+static void put_sample(const tgb_output *output, long launch, long cell, int i,
+                       const tgb_measurement *m)
 {
     FILE *file = output->samples;
+    const tgb_sample *s = &m->sample[i];
+    fprintf(file, "%d,", TGB_SCHEMA);
+    tgb_csv_field(file, output->run_id ? output->run_id : "");
+    fprintf(file, ",%ld,%ld,%d", launch, cell, i);
+    put_real(file, s->t_max_us);
+    fprintf(file, ",%d", s->slowest);
+    put_real(file, s->t_min_us);
+    fprintf(file, ",%d", s->fastest);
+}
+
+static void put_samples(const tgb_output *output, long launch, long cell, const tgb_measurement *m)
+{
     for (int i = 0; i < m->samples; i++) {
-        const tgb_sample *s = &m->sample[i];
-        fprintf(file, "%d,", TGB_SCHEMA);
-        tgb_csv_field(file, output->run_id ? output->run_id : "");
-        fprintf(file, ",%ld,%s,%d", launch, cell, i);
-        put_real(file, s->t_max_us);
-        fprintf(file, ",%d", s->slowest);
-        put_real(file, s->t_min_us);
-        fprintf(file, ",%d\n", s->fastest);
+        put_sample(output, launch, cell, i, m);
+        putc('\n', output->samples);
     }
 }
 
+/* ---- each rank's own times ---- */
+
+enum { TAG = 2, BLOCK = 1024 };
+
+/* Synchronous: times that nobody waits for yet stay where they are. */
+static void send_times(const tgb_team *team, const tgb_measurement *m)
+{
+    for (int at = 0; at < m->samples; at += BLOCK)
+        MPI_Ssend(m->took_ns + at, m->samples - at < BLOCK ? m->samples - at : BLOCK, MPI_UINT64_T,
+                  0, TAG, team->comm);
+}
+
+static void put_times(const tgb_output *output, const tgb_team *team, int rank, long launch,
+                      long cell, const tgb_measurement *m)
+{
+    uint64_t received[BLOCK];
+    for (int i = 0; i < m->samples; i++) {
+        const int n = m->samples - i < BLOCK ? m->samples - i : BLOCK;
+        if (rank > 0 && i % BLOCK == 0)
+            MPI_Recv(received, n, MPI_UINT64_T, rank, TAG, team->comm, MPI_STATUS_IGNORE);
+        const uint64_t took_ns = rank > 0 ? received[i % BLOCK] : m->took_ns[i];
+        put_sample(output, launch, cell, i, m);
+        fprintf(output->samples, ",%d", rank);
+        put_real(output->samples, (double)took_ns / 1e3 / m->batch);
+        putc('\n', output->samples);
+    }
+}
+
+void tgb_output_raw(tgb_output *output, const tgb_team *team, long launch, long cell,
+                    const tgb_measurement *m)
+{
+    if (m->status.code != TG_OK)
+        return;
+    if (team->rank > 0)
+        send_times(team, m);
+    for (int rank = 0; team->rank == 0 && rank < team->size; rank++)
+        put_times(output, team, rank, launch, cell, m);
+}
+
+/* ---- the end of a cell ---- */
+
 static bool flushed(FILE *file)
 {
-    return fflush(file) == 0 && !ferror(file) && (file == stdout || fdatasync(fileno(file)) == 0);
+    const bool good =
+        fflush(file) == 0 && !ferror(file) && (file == stdout || fdatasync(fileno(file)) == 0);
+    if (!good && file != stdout)
+        tgb_whole_give_up(file);
+    return good;
 }
 
 tg_status tgb_output_cell(tgb_output *output, long launch, const tgb_record *row,
@@ -165,7 +236,8 @@ tg_status tgb_output_cell(tgb_output *output, long launch, const tgb_record *row
 {
     bool good = true;
     if (output->samples) {
-        put_samples(output, launch, row->cell[TGB_COL_cell], m);
+        if (!output->raw_all)
+            put_samples(output, launch, strtol(row->cell[TGB_COL_cell], NULL, 10), m);
         good = flushed(output->samples);
     }
     char *line = tgb_record_line(row);
@@ -174,4 +246,38 @@ tg_status tgb_output_cell(tgb_output *output, long launch, const tgb_record *row
     return good ? tg_success()
                 : tg_fail(TG_BAD_INPUT, "rows cannot be written: %s; expected room on the disk",
                           strerror(errno));
+}
+
+/* ---- counters ---- */
+
+static const char counters_header[] = "run_id,launch,cell,event,min,median,max,reason\n";
+
+tg_status tgb_output_open_counters(const char *dir, tgb_output *output)
+{
+    const tg_status status = open_table(dir, "counters.csv", counters_header, &output->counters);
+    if (status.code != TG_OK)
+        tgb_output_close(output);
+    return status;
+}
+
+tg_status tgb_output_counts(tgb_output *output, long launch, long cell,
+                            const tgb_counting *counting)
+{
+    FILE *file = output->counters;
+    const tgb_count *count;
+    for (int i = 0; (count = tgb_counting_at(counting, i)); i++) {
+        tgb_csv_field(file, output->run_id ? output->run_id : "");
+        fprintf(file, ",%ld,%ld,", launch, cell);
+        tgb_csv_field(file, count->event);
+        put_real(file, count->min);
+        put_real(file, count->median);
+        put_real(file, count->max);
+        putc(',', file);
+        tgb_csv_field(file, count->reason);
+        putc('\n', file);
+    }
+    return flushed(file)
+               ? tg_success()
+               : tg_fail(TG_BAD_INPUT, "counters cannot be written: %s; expected room on the disk",
+                         strerror(errno));
 }

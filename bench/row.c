@@ -2,6 +2,8 @@
  * Bandwidths: algbw = size / t, busbw = largest unavoidable bytes of one rank / t, 1 GB = 1e9 B. */
 #include "bench/row.h"
 
+#include "bench/osu.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +26,8 @@ const char *tgb_status_of(const tgb_measurement *m)
         return "skipped_mem";
     if (m->status.code != TG_OK)
         return "unsupported";
+    if (m->samples == 0)
+        return "budget"; /* and all repetitions late */
     return m->wrong != 0 || m->adjoint_gap > TGB_MAX_GAP ? "wrong" : "ok";
 }
 
@@ -61,7 +65,7 @@ static void put_layouts(const tgb_setup *s, tgb_record *row)
     tgb_record_text(row, TGB_COL_grid_y, text);
     tgb_record_int(row, TGB_COL_in_place, s->problem.place == TG_IN_PLACE);
     put_known(row, TGB_COL_size_bytes, s->size_bytes);
-    put_known(row, TGB_COL_osu_size_bytes, s->osu_size_bytes);
+    put_known(row, TGB_COL_osu_size_bytes, tgb_osu_size(s));
     put_known(row, TGB_COL_held_x_bytes, s->held_x_bytes);
     put_known(row, TGB_COL_held_y_bytes, s->held_y_bytes);
     put_known(row, TGB_COL_moved_bytes, s->moved_bytes);
@@ -76,7 +80,7 @@ static void put_team(const tgb_team *team, tgb_record *row)
     tgb_record_int(row, TGB_COL_world_size, world);
     tgb_record_int(row, TGB_COL_nodes, team->machine.nodes);
     tgb_record_text(row, TGB_COL_ppn, team->machine.ppn);
-    tgb_record_int(row, TGB_COL_threads, 1); /* main sets the BLAS library to one */
+    tgb_record_int(row, TGB_COL_threads, tgl_blas_threads());
     tgb_record_text(row, TGB_COL_placement, team->machine.placement);
     tgb_record_int(row, TGB_COL_oversubscribed, team->machine.oversubscribed);
     tgb_record_int(row, TGB_COL_yield, team->machine.yields);
@@ -85,11 +89,11 @@ static void put_team(const tgb_team *team, tgb_record *row)
 
 static void put_method(const tgb_rules *rules, tgb_record *row)
 {
-    tgb_record_text(row, TGB_COL_cache, "warm");
-    tgb_record_text(row, TGB_COL_sync, "barrier");
-    tgb_record_text(row, TGB_COL_start, "own");
-    tgb_record_text(row, TGB_COL_estimator, "median_of_max");
-    tgb_record_text(row, TGB_COL_clock, "raw");
+    tgb_record_text(row, TGB_COL_cache, rules->cold ? "cold" : "warm");
+    tgb_record_text(row, TGB_COL_sync, rules->sync->name);
+    tgb_record_text(row, TGB_COL_start, rules->sync->start);
+    tgb_record_text(row, TGB_COL_estimator, rules->osu ? "osu" : "median_of_max");
+    tgb_record_text(row, TGB_COL_clock, tgb_clock_simulated() ? "simulated" : "raw");
     tgb_record_int(row, TGB_COL_seed, (long long)rules->seed);
 }
 
@@ -123,6 +127,7 @@ static void put_times(const tgb_measurement *m, tgb_record *row)
                 {TGB_COL_adjoint_gap, m->adjoint_gap}};
     for (size_t i = 0; i < sizeof real / sizeof *real; i++)
         tgb_record_real(row, real[i].column, real[i].value);
+    tgb_record_text(row, TGB_COL_algorithm_chosen, m->algorithm_chosen);
     tgb_record_int(row, TGB_COL_batch, m->batch);
     tgb_record_int(row, TGB_COL_samples, m->samples);
     tgb_record_text(row, TGB_COL_stop_reason, m->stop_reason);
@@ -139,10 +144,23 @@ static double rate(double amount, double t_us)
 
 static void put_rates(const tgb_setup *s, const tgb_measurement *m, tgb_record *row)
 {
-    tgb_record_real(row, TGB_COL_algbw_GBps, rate((double)s->size_bytes, m->times.median));
+    const double once_us = m->times.median / s->trips;
+    tgb_record_real(row, TGB_COL_algbw_GBps, rate((double)s->size_bytes, once_us));
     tgb_record_real(row, TGB_COL_gflops, rate(m->flops, m->times.median));
     if (s->max_rank_bytes > 0)
-        tgb_record_real(row, TGB_COL_busbw_GBps, rate((double)s->max_rank_bytes, m->times.median));
+        tgb_record_real(row, TGB_COL_busbw_GBps, rate((double)s->max_rank_bytes, once_us));
+}
+
+static bool is_noisy(const tgb_team *team, const tgb_measurement *m)
+{
+    const tgb_disturbance d = {.switches = (double)m->nivcsw,
+                               .samples = m->samples,
+                               .ranks = team->size,
+                               .repeated_s = m->repeated_s,
+                               .steal_ms = m->steal_ms,
+                               .cell_s = m->cell_s,
+                               .ranks_on_a_machine = team->machine.most_ranks};
+    return tgb_is_noisy(&d);
 }
 
 static void put_flags(const tgb_team *team, const tgb_measurement *m, tgb_record *row)
@@ -155,6 +173,8 @@ static void put_flags(const tgb_team *team, const tgb_measurement *m, tgb_record
         strcat(text, " skewed");
     if (m->samples < 6)
         strcat(text, " no_ci");
+    if (is_noisy(team, m))
+        strcat(text, " noisy");
     tgb_record_text(row, TGB_COL_flags, text[0] ? text + 1 : NULL);
 }
 
@@ -167,7 +187,7 @@ void tgb_fill_row(const tgb_cell *cell, const tgb_team *team, const tgb_measurem
     put_method(rules, row);
     tgb_record_text(row, TGB_COL_status, tgb_status_of(m));
     tgb_record_text(row, TGB_COL_t_start_iso, m->started);
-    if (m->status.code != TG_OK)
+    if (m->status.code != TG_OK || m->samples == 0)
         return;
     put_times(m, row);
     put_rates(&cell->setup, m, row);

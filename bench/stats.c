@@ -60,6 +60,29 @@ bool tgb_median_ranks(int n, int *lo, int *hi)
     return true;
 }
 
+int tgb_next_look(int look, int most)
+{
+    enum { FIRST_LOOK = 10 };
+    const int next = look == 0 ? FIRST_LOOK : look + (look + 1) / 2;
+    return next < most ? next : most;
+}
+
+bool tgb_interval_is_small(const double *sorted, int n, double share)
+{
+    int lo, hi;
+    if (!tgb_median_ranks(n, &lo, &hi))
+        return false;
+    const double median = tgb_quantile(sorted, n, 0.5);
+    return sorted[hi - 1] <= median * (1 + share) && sorted[lo - 1] >= median * (1 - share);
+}
+
+bool tgb_is_noisy(const tgb_disturbance *d)
+{
+    const bool switched =
+        d->switches > 0.1 * d->samples && d->switches > 10 * d->ranks * d->repeated_s;
+    return switched || d->steal_ms > fmax(20, 0.01 * 1e3 * d->cell_s * d->ranks_on_a_machine);
+}
+
 static double autocorrelation(const double *values, int n, double mean)
 {
     double products = 0, squares = 0;

@@ -14,6 +14,27 @@ double tgb_quantile(const double *sorted, int n,
  * sorted[*hi - 1]. False below n = 6, where no such ranks exist. */
 bool tgb_median_ranks(int n, int *lo, int *hi);
 
+/* The sequential rule. After how many values to look at the interval the first time (look = 0), and
+ * the next time after `look` of them: 10, 15, 23, 35, ..., each time half as many again, and at most
+ * `most`. */
+int tgb_next_look(int look, int most);
+/* Is there an interval, and does it lie within +- share of the median? */
+bool tgb_interval_is_small(const double *sorted, int n, double share);
+
+/* What took the cores away from the ranks while a cell was measured. */
+typedef struct {
+    double switches; /* involuntary context switches during the repetitions, sum over ranks */
+    int samples, ranks;
+    double repeated_s;      /* time that the repetitions took, with all that is between them */
+    double steal_ms;        /* that a hypervisor took from a machine, all its CPUs together */
+    double cell_s;          /* time in which it did */
+    int ranks_on_a_machine; /* most */
+} tgb_disturbance;
+/* Is that much? Flag noisy: switches in more than every tenth repetition, and more than ten a second
+ * and rank; or more than 1 % of the ranks' time stolen, and more than 20 ms: the kernel counts it in
+ * ticks of 10 ms. */
+bool tgb_is_noisy(const tgb_disturbance *d);
+
 typedef struct {
     int n;
     double min, p25, median, p75, p95, p99, max, mean, sd;

@@ -10,6 +10,22 @@ if(MPI_C_COMPILER AND NOT MPIEXEC_EXECUTABLE)
 endif()
 find_package(MPI 3.1 REQUIRED COMPONENTS C)
 
+# Calls that not every MPI library has: without them some algorithms are not offered. SimGrid's library declares the
+# neighbourhood collectives and ends the program when one is called. MPICH 4.0's MPI_Neighbor_alltoallw moves nothing
+# for a rank that only sends or only receives.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
+check_c_source_compiles("
+  #include <mpi.h>
+  #if defined(SMPI_H) || defined(MPICH_VERSION)
+  #error no neighbourhood collectives that work
+  #endif
+  int main(void) { return MPI_Neighbor_alltoallw(0, 0, 0, 0, 0, 0, 0, 0, MPI_COMM_WORLD); }" TG_HAVE_NEIGHBOR)
+check_c_source_compiles("
+  #include <mpi.h>
+  int main(void) { return MPI_Win_post(MPI_GROUP_EMPTY, 0, MPI_WIN_NULL) + MPI_Win_complete(MPI_WIN_NULL); }" TG_HAVE_RMA)
+unset(CMAKE_REQUIRED_LIBRARIES)
+
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
@@ -19,5 +35,19 @@ pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 find_path(LIBCSV_INCLUDE csv.h REQUIRED) # libcsv ships no pkg-config file
 find_library(LIBCSV_LIBRARY csv REQUIRED)
 
-# Optional: hardware counters.
-pkg_check_modules(PAPI QUIET IMPORTED_TARGET papi)
+# Optional: PAPI counts hardware and other events; its library libsde publishes events of our own.
+option(TENSORGAUGE_PAPI "Count events with PAPI, where it is found" ON)
+add_library(tensorgauge_papi INTERFACE)
+if(TENSORGAUGE_PAPI)
+  pkg_check_modules(PAPI QUIET IMPORTED_TARGET papi)
+  find_path(SDE_INCLUDE sde_lib.h HINTS ${PAPI_INCLUDE_DIRS})
+  find_library(SDE_LIBRARY sde HINTS ${PAPI_LIBRARY_DIRS})
+endif()
+if(TENSORGAUGE_PAPI AND PAPI_FOUND)
+  target_link_libraries(tensorgauge_papi INTERFACE PkgConfig::PAPI)
+  target_compile_definitions(tensorgauge_papi INTERFACE TGB_PAPI)
+  if(SDE_INCLUDE AND SDE_LIBRARY)
+    target_link_libraries(tensorgauge_papi INTERFACE ${SDE_LIBRARY})
+    target_compile_definitions(tensorgauge_papi INTERFACE TGB_SDE)
+  endif()
+endif()

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The first line of what a child printed, without the name of tgbench in front. */
 static const char *first_line(char *text)
@@ -15,13 +16,22 @@ static const char *first_line(char *text)
     return strncmp(text, "tgbench: ", 9) == 0 ? text + 9 : text;
 }
 
+/* The folder's path from the root, so that a run can be resumed from another folder. */
+static char *from_root(const char *folder)
+{
+    char *here = *folder == '/' ? NULL : getcwd(NULL, 0);
+    char *path = here ? tgd_format("%s/%s", here, folder) : tgd_copy(folder);
+    free(here);
+    return path;
+}
+
 static char *find_tgbench(const char *builds)
 {
-    char *folder = builds ? tgd_copy(builds) : tgd_program_folder();
+    char *folder = builds ? from_root(builds) : tgd_program_folder();
     const char *const inside[] = {"tgbench", "bin/tgbench"};
     char *found = NULL;
     for (int i = 0; i < 2 && !found; i++) {
-        char *path = tgd_format("%s%s/%s", strchr(folder, '/') ? "" : "./", folder, inside[i]);
+        char *path = tgd_format("%s/%s", folder, inside[i]);
         found = tgd_find_program(path);
         free(path);
     }
@@ -53,9 +63,21 @@ static tg_status ask_list(tgd_bench *bench)
     return result;
 }
 
+static void ask_help(tgd_bench *bench)
+{
+    tgd_words words = {NULL, 0};
+    char *errors;
+    tgd_words_add(&words, bench->path);
+    tgd_words_add(&words, "time");
+    tgd_words_add(&words, "--help");
+    tgd_child_capture(&words, &bench->help, &errors);
+    tgd_words_free(&words);
+    free(errors);
+}
+
 tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
 {
-    *bench = (tgd_bench){find_tgbench(builds), NULL};
+    *bench = (tgd_bench){.path = find_tgbench(builds)};
     if (!bench->path) {
         return builds ? tg_fail(TG_BAD_INPUT,
                                 "--builds '%.150s': expected a folder that holds tgbench or "
@@ -65,16 +87,25 @@ tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
                                               "--builds DIR names another folder");
     }
     const tg_status status = ask_list(bench);
-    if (status.code != TG_OK)
+    if (status.code == TG_OK)
+        ask_help(bench);
+    else
         tgd_bench_close(bench);
     return status;
+}
+
+bool tgd_bench_has_option(const tgd_bench *bench, const char *option)
+{
+    const char *found = bench->help ? strstr(bench->help, option) : NULL;
+    return found && strchr("=[ ,\n", found[strlen(option)]);
 }
 
 void tgd_bench_close(tgd_bench *bench)
 {
     free(bench->path);
+    free(bench->help);
     json_decref(bench->info);
-    *bench = (tgd_bench){NULL, NULL};
+    *bench = (tgd_bench){.path = NULL};
 }
 
 const char *tgd_bench_build(const tgd_bench *bench, const char *key)
@@ -107,12 +138,15 @@ bool tgd_bench_offers(const json_t *operation, const char *list, const char *wor
     return false;
 }
 
-tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, bool json, char **output)
+tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, const tgd_words *more,
+                            bool json, char **output)
 {
     tgd_words words = {NULL, 0};
     const char *const arguments[] = {bench->path, "time", "--dry-run", "--cells", cells, "--json"};
     for (int i = 0; i < (json ? 6 : 5); i++)
         tgd_words_add(&words, arguments[i]);
+    for (int i = 0; i < more->count; i++)
+        tgd_words_add(&words, more->word[i]);
     char *errors;
     const int status = tgd_child_capture(&words, output, &errors);
     tg_status result = tg_success();

@@ -9,6 +9,7 @@
 typedef struct {
     char *path;
     json_t *info; /* what `tgbench list --json` printed: version, build, operations */
+    char *help;   /* what `tgbench time --help` printed */
 } tgd_bench;
 
 /* Calls: Local. Find tgbench in the folder builds (or its bin/), or beside this program when builds
@@ -21,14 +22,20 @@ void tgd_bench_close(tgd_bench *bench);
  * there. */
 const char *tgd_bench_build(const tgd_bench *bench, const char *key);
 
+/* Calls: Local. Does its verb time have an option, such as "--facts"? Builds may be of different
+ * ages. */
+bool tgd_bench_has_option(const tgd_bench *bench, const char *option);
+
 /* Calls: Local. The operation's object in the list, or NULL. */
 const json_t *tgd_bench_operation(const tgd_bench *bench, const char *name);
 
 /* Calls: Local. Does an array of the operation (directions, algorithms, dtypes) hold the word? */
 bool tgd_bench_offers(const json_t *operation, const char *list, const char *word);
 
-/* Calls: Local. `tgbench time --dry-run` of the cells in a file: its table in *output (malloc'ed),
- * as JSON when json is true. Errors: TG_BAD_INPUT with the line that tgbench printed. */
-tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, bool json, char **output);
+/* Calls: Local. `tgbench time --dry-run` of the cells in a file, with more options: its table in
+ * *output (malloc'ed), as JSON when json is true. Errors: TG_BAD_INPUT with the line that tgbench
+ * printed. */
+tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, const tgd_words *more,
+                            bool json, char **output);
 
 #endif

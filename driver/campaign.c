@@ -30,14 +30,32 @@ static tg_status set_launches(tgd_campaign *c, const char *what, const char *val
     return tgb_parse_int(what, value, 1, MAX_LAUNCHES, &c->launches);
 }
 
-static tg_status set_budget(tgd_campaign *c, const char *what, const char *value)
+static tg_status set_time(const char *what, const char *value, double *time_s)
 {
-    tg_status status = tgb_parse_seconds(what, value, &c->budget_s);
-    if (status.code == TG_OK && c->budget_s <= 0) {
+    tg_status status = tgb_parse_seconds(what, value, time_s);
+    if (status.code == TG_OK && *time_s <= 0) {
         status =
             tg_fail(TG_BAD_INPUT, "%s '%.60s': expected a time above 0, such as 90s", what, value);
     }
     return status;
+}
+
+static tg_status set_budget(tgd_campaign *c, const char *what, const char *value)
+{
+    return set_time(what, value, &c->budget_s);
+}
+
+static tg_status set_stall(tgd_campaign *c, const char *what, const char *value)
+{
+    return set_time(what, value, &c->stall_s);
+}
+
+static tg_status set_order(tgd_campaign *c, const char *what, const char *value)
+{
+    c->given_order = strcmp(value, "given") == 0;
+    if (!c->given_order && strcmp(value, "shuffled") != 0)
+        return tg_fail(TG_BAD_INPUT, "%s '%.60s': expected shuffled or given", what, value);
+    return tg_success();
 }
 
 static tg_status set_seed(tgd_campaign *c, const char *what, const char *value)
@@ -45,15 +63,52 @@ static tg_status set_seed(tgd_campaign *c, const char *what, const char *value)
     return tgb_parse_int(what, value, 0, LONG_MAX, &c->seed);
 }
 
+static tg_status set_calibrate(tgd_campaign *c, const char *what, const char *value)
+{
+    c->calibrate = strcmp(value, "yes") == 0;
+    return c->calibrate || strcmp(value, "no") == 0
+               ? tg_success()
+               : tg_fail(TG_BAD_INPUT, "%s '%.60s': expected yes or no", what, value);
+}
+
 static const struct {
     const char *key;
     tg_status (*set)(tgd_campaign *c, const char *what, const char *value);
 } campaign_keys[] = {
-    {"name", set_name},
-    {"launches", set_launches},
-    {"budget", set_budget},
-    {"seed", set_seed},
+    {"name", set_name},           {"launches", set_launches},   {"budget", set_budget},
+    {"seed", set_seed},           {"calibrate", set_calibrate}, {"order", set_order},
+    {"stall-timeout", set_stall},
 };
+
+/* ---- settings for tgbench, whose words tgbench knows ---- */
+
+const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",    "ci",      "min-reps",
+                                            "max-reps", "counters", "max-mem", "raw"};
+
+static int find_passed(const char *key)
+{
+    int i = 0;
+    while (i < TGD_PASSED && strcmp(tgd_passed[i], key) != 0)
+        i++;
+    return i;
+}
+
+static void set_passed(tgd_campaign *c, int i, const char *value)
+{
+    free(c->passed[i]);
+    c->passed[i] = tgd_copy(value);
+}
+
+void tgd_campaign_words(const tgd_campaign *c, tgd_words *words)
+{
+    for (int i = 0; i < TGD_PASSED; i++) {
+        if (c->passed[i]) {
+            char *word = tgd_format("--%s=%s", tgd_passed[i], c->passed[i]);
+            tgd_words_add(words, word);
+            free(word);
+        }
+    }
+}
 
 /* ---- keys of [cells NAME] ---- */
 
@@ -142,6 +197,8 @@ tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, c
     for (int i = 0; i < COUNT_OF(campaign_keys); i++)
         if (strcmp(campaign_keys[i].key, key) == 0)
             return campaign_keys[i].set(c, what, value);
+    if (find_passed(key) < TGD_PASSED)
+        set_passed(c, find_passed(key), value);
     for (int i = 0; i < COUNT_OF(section_keys); i++) {
         for (int s = 0; strcmp(section_keys[i].key, key) == 0 && s < c->nsections; s++) {
             status = section_keys[i].set(&c->sections[s], what, value);
@@ -169,23 +226,44 @@ const char *tgd_campaign_file(const tgd_campaign *c)
     return slash ? slash + 1 : c->path;
 }
 
-static tg_status twice(const char *what)
+/* Notes that a key has been given; it may be given once. */
+static tg_status give(unsigned *given, int key, const char *what)
 {
-    return tg_fail(TG_BAD_INPUT, "%s is given twice in its section; expected it once", what);
+    const unsigned bit = 1U << key;
+    if (*given & bit)
+        return tg_fail(TG_BAD_INPUT, "%s is given twice in its section; expected it once", what);
+    *given |= bit;
+    return tg_success();
+}
+
+static tg_status no_key(const char *what)
+{
+    char names[160] = "";
+    for (int i = 0; i < COUNT_OF(campaign_keys) + TGD_PASSED; i++) {
+        const int passed = i - COUNT_OF(campaign_keys);
+        strcat(names, i > 0 ? ", " : "");
+        strcat(names, passed < 0 ? campaign_keys[i].key : tgd_passed[passed]);
+    }
+    return tg_fail(TG_BAD_INPUT, "%s is no key of [campaign]; expected one of %s", what, names);
 }
 
 static tg_status campaign_line(reader *r, const char *what, const char *key, const char *value)
 {
+    tgd_campaign *c = r->campaign;
+    const int passed = find_passed(key);
+    tg_status status;
     for (int i = 0; i < COUNT_OF(campaign_keys); i++) {
         if (strcmp(campaign_keys[i].key, key) == 0) {
-            if (r->campaign->given & 1U << i)
-                return twice(what);
-            r->campaign->given |= 1U << i;
-            return campaign_keys[i].set(r->campaign, what, value);
+            status = give(&c->given, i, what);
+            return status.code == TG_OK ? campaign_keys[i].set(c, what, value) : status;
         }
     }
-    return tg_fail(TG_BAD_INPUT,
-                   "%s is no key of [campaign]; expected name, launches, budget or seed", what);
+    if (passed == TGD_PASSED)
+        return no_key(what);
+    status = give(&c->given, COUNT_OF(campaign_keys) + passed, what);
+    if (status.code == TG_OK)
+        set_passed(c, passed, value);
+    return status;
 }
 
 static tg_status add_case(tgd_section *s, const char *what, const char *value, int line)
@@ -222,10 +300,8 @@ static tg_status section_line(reader *r, const char *what, const char *key, cons
         return add_case(s, what, value, r->line);
     for (int i = 0; i < COUNT_OF(section_keys); i++) {
         if (strcmp(section_keys[i].key, key) == 0) {
-            if (s->given & 1U << i)
-                return twice(what);
-            s->given |= 1U << i;
-            return section_keys[i].set(s, what, value);
+            const tg_status status = give(&s->given, i, what);
+            return status.code == TG_OK ? section_keys[i].set(s, what, value) : status;
         }
     }
     return tg_fail(TG_BAD_INPUT,
@@ -280,7 +356,12 @@ static tg_status check_sections(const tgd_campaign *c)
 
 tg_status tgd_campaign_read(const char *path, tgd_campaign *c)
 {
-    *c = (tgd_campaign){.path = tgd_copy(path), .launches = 1, .seed = 1, .budget_s = 60};
+    *c = (tgd_campaign){.path = tgd_copy(path),
+                        .launches = 1,
+                        .seed = 1,
+                        .budget_s = 60,
+                        .stall_s = 60,
+                        .calibrate = true};
     c->text = tgd_read_file(path);
     reader r = {.campaign = c, .status = tg_success()};
     if (!c->text) {
@@ -336,5 +417,7 @@ void tgd_campaign_free(tgd_campaign *c)
     free(c->path);
     free(c->text);
     free(c->name);
+    for (int i = 0; i < TGD_PASSED; i++)
+        free(c->passed[i]);
     memset(c, 0, sizeof *c);
 }

@@ -27,11 +27,19 @@ typedef struct {
     char *scaling; /* strong, weak or size */
 } tgd_section;
 
+/* Settings that the driver does not look into: each is given to tgbench as the option of its name.
+ */
+enum { TGD_PASSED = 8 };
+extern const char *const tgd_passed[TGD_PASSED];
+
 typedef struct {
     char *path, *text; /* the file and what stood in it */
     char *name;
     long launches, seed;
-    double budget_s;
+    double budget_s, stall_s;
+    bool calibrate;           /* before the cells: driver/calibrate.h */
+    bool given_order;         /* cells are measured as they are numbered, not shuffled */
+    char *passed[TGD_PASSED]; /* NULL: tgbench's default */
     unsigned given;
     tgd_section *sections;
     int nsections;
@@ -45,5 +53,8 @@ void tgd_campaign_free(tgd_campaign *c);              /* an empty campaign may b
 /* Calls: Local. Replace a setting of the campaign, or of all its sections: what a command-line
  * option does. Errors: TG_BAD_INPUT names what (the option) and the word. */
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value);
+
+/* Calls: Local. Add the options and values of the settings that are passed on: --sync window ... */
+void tgd_campaign_words(const tgd_campaign *c, tgd_words *words);
 
 #endif

@@ -1,18 +1,22 @@
-/* child.c: starts a program by fork and exec, reads both its streams by lines and passes signals
- * on. */
+/* child.c: starts a program by fork and exec, reads both its streams by lines, asks it to end, and
+ * leaves none of its descendants behind. */
 #include "driver/child.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { TICK_MS = 500, KILL_AFTER_S = 10 };
+enum { TICK_MS = 500, KILL_AFTER_S = 5, ORPHAN_TRIES = 200, ORPHAN_NAP_NS = 10000000 };
 
 /* One stream of the child: bytes that are not yet a whole line. */
 typedef struct {
@@ -52,10 +56,27 @@ static void read_some(const tgd_child *child, stream *s)
             s->text[s->length++] = block[i];
 }
 
+/* The signals that our handlers count. A child is born with them blocked, so that none of them is
+ * lost in a handler that is not its own. */
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+enum { HANDLED = sizeof handled / sizeof *handled };
+
+static void block_handled(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < HANDLED; i++)
+        sigaddset(&set, handled[i]);
+    sigprocmask(SIG_BLOCK, &set, before);
+}
+
 /* In the child: never returns. */
-static void become(const tgd_child *child, int output, int errors)
+static void become(const tgd_child *child, const sigset_t *mask, int output, int errors)
 {
     setpgid(0, 0);
+    for (int i = 0; i < HANDLED; i++)
+        signal(handled[i], SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* no measurement outlives its driver */
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0)
@@ -73,17 +94,30 @@ static void become(const tgd_child *child, int output, int errors)
     _exit(127);
 }
 
-/* Passes a stop on to the child's group; *asked is when that was first done, 0 before. */
-static void pass_stop(const tgd_child *child, pid_t group, double *asked)
+/* What the child was asked to do so far. */
+typedef struct {
+    tgd_wish wish;
+    double end_s; /* when it was told to end */
+} asked;
+
+/* Mpirun gives its ranks groups of their own, so that only the launcher can reach all of them. */
+static void ask(pid_t pid, tgd_wish wish, asked *a)
 {
-    if (!child->stop || !*child->stop)
-        return;
-    if (*asked == 0) {
-        *asked = tgd_now_s();
-        kill(-group, SIGTERM);
-    } else if (tgd_now_s() - *asked > KILL_AFTER_S) {
-        kill(-group, SIGKILL);
+    if (wish == TGD_FINISH && a->wish == TGD_GO_ON) {
+        a->wish = wish;
+        kill(pid, SIGUSR1);
+    } else if (wish == TGD_END && a->wish != TGD_END) {
+        *a = (asked){wish, tgd_now_s()};
+        kill(-pid, SIGTERM);
+    } else if (wish == TGD_END && tgd_now_s() - a->end_s > KILL_AFTER_S) {
+        kill(-pid, SIGKILL);
     }
+}
+
+static tgd_wish wish_for(const tgd_child *child)
+{
+    const tgd_wish wish = child->on_tick ? child->on_tick(child->context) : TGD_GO_ON;
+    return child->stop && *child->stop ? TGD_END : wish;
 }
 
 /* Reads until the child has ended and said all; a grandchild that keeps a stream open is not waited
@@ -92,7 +126,8 @@ static int attend(const tgd_child *child, pid_t pid, stream streams[2])
 {
     int status = 0;
     bool ended = false;
-    double asked = 0, tick = tgd_now_s();
+    asked a = {TGD_GO_ON, 0};
+    double tick = tgd_now_s();
     while (!ended || streams[0].fd >= 0 || streams[1].fd >= 0) {
         struct pollfd wait[2] = {{streams[0].fd, POLLIN, 0}, {streams[1].fd, POLLIN, 0}};
         const bool both_closed = streams[0].fd < 0 && streams[1].fd < 0;
@@ -102,20 +137,61 @@ static int attend(const tgd_child *child, pid_t pid, stream streams[2])
                 read_some(child, &streams[i]);
         if (ended && ready == 0)
             break;
-        if (!ended) {
-            pass_stop(child, pid, &asked);
+        if (!ended)
             ended = waitpid(pid, &status, WNOHANG) == pid;
-        }
-        if (child->on_tick && tgd_now_s() - tick > 1e-3 * TICK_MS) {
+        if (!ended && (ready < 0 || tgd_now_s() - tick > 1e-3 * TICK_MS)) {
             tick = tgd_now_s();
-            child->on_tick(child->context);
+            ask(pid, wish_for(child), &a);
         }
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* ---- descendants ---- */
+
+static pid_t parent_of(const char *process)
+{
+    char *path = tgd_format("/proc/%s/stat", process);
+    char *text = tgd_read_file(path);
+    const char *name_end = text ? strrchr(text, ')') : NULL;
+    const pid_t parent = name_end ? (pid_t)strtol(name_end + 4, NULL, 10) : 0;
+    free(text);
+    free(path);
+    return parent;
+}
+
+static void signal_children(int number)
+{
+    DIR *folder = opendir("/proc");
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (isdigit((unsigned char)*entry->d_name) && parent_of(entry->d_name) == getpid())
+            kill((pid_t)strtol(entry->d_name, NULL, 10), number);
+    if (folder)
+        closedir(folder);
+}
+
+/* Processes that have lost their parent are ours (PR_SET_CHILD_SUBREAPER): SIGTERM, and after a
+ * while SIGKILL. Usually there is none. */
+static void end_orphans(void)
+{
+    const struct timespec nap = {.tv_nsec = ORPHAN_NAP_NS};
+    for (int i = 0; i < 2 * ORPHAN_TRIES; i++) {
+        pid_t ended;
+        while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
+            continue;
+        if (ended < 0)
+            return;
+        if (i == 0 || i >= ORPHAN_TRIES)
+            signal_children(i == 0 ? SIGTERM : SIGKILL);
+        nanosleep(&nap, NULL);
+    }
+}
+
 int tgd_child_run(const tgd_child *child)
 {
+    const bool is_launch = child->on_tick || child->stop;
+    if (is_launch)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
     int output[2], errors[2];
     if (pipe2(output, O_CLOEXEC) != 0)
         return 127;
@@ -125,9 +201,12 @@ int tgd_child_run(const tgd_child *child)
         return 127;
     }
     fflush(NULL);
+    sigset_t mask;
+    block_handled(&mask);
     const pid_t pid = fork();
     if (pid == 0)
-        become(child, output[1], errors[1]);
+        become(child, &mask, output[1], errors[1]);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     close(output[1]);
     close(errors[1]);
     stream streams[2] = {{output[0], false, NULL, 0}, {errors[0], true, NULL, 0}};
@@ -135,6 +214,8 @@ int tgd_child_run(const tgd_child *child)
     if (pid > 0) {
         setpgid(pid, pid); /* here too: whichever side comes first */
         status = attend(child, pid, streams);
+        if (is_launch)
+            end_orphans();
     }
     for (int i = 0; i < 2; i++) {
         if (streams[i].fd >= 0)

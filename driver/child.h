@@ -6,21 +6,29 @@
 
 #include <signal.h>
 
+/* What a child is to do. */
+typedef enum {
+    TGD_GO_ON,
+    TGD_FINISH, /* SIGUSR1, once: end after the cell in flight */
+    TGD_END     /* SIGTERM to its group, 5 s later SIGKILL */
+} tgd_wish;
+
 /* What a child is given and what becomes of its lines. */
 typedef struct {
     const tgd_words *arguments;   /* the program's path first */
     const tgd_words *environment; /* NAME=VALUE, added to ours; or NULL */
     void (*on_line)(void *context, bool is_error,
-                    const char *line); /* each line of either stream, no line end */
-    void (*on_tick)(void *context);    /* about twice a second; or NULL */
+                    const char *line);  /* each line of either stream, no line end */
+    tgd_wish (*on_tick)(void *context); /* about twice a second; or NULL */
     void *context;
-    const volatile sig_atomic_t
-        *stop; /* when it is set, the child's group gets SIGTERM, 10 s later SIGKILL; or NULL */
+    const volatile sig_atomic_t *stop; /* when it is set: TGD_END; or NULL */
 } tgd_child;
 
 /* Calls: Local. Waits for the child. Returns its exit status, 128 + signal when a signal ended it,
  * 127 when it could not be started. The child leads a process group of its own and reads nothing.
- */
+ * Signals: Open MPI's mpirun, MPICH's mpiexec and srun pass SIGUSR1 on to the ranks; on SIGTERM
+ * they end all ranks. When this program dies the child gets SIGTERM. With on_tick or
+ * stop, processes that the child leaves behind are ended too, wherever they have put themselves. */
 int tgd_child_run(const tgd_child *child);
 
 /* Calls: Local. Runs a child and keeps what it printed, in malloc'ed texts; returns as above. */

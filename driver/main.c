@@ -2,6 +2,7 @@
  * rows. */
 #include "driver/plot.h"
 #include "driver/run.h"
+#include "driver/selfcheck.h"
 #include "driver/text.h"
 
 #include <stdio.h>
@@ -13,6 +14,8 @@ static const struct {
 } verbs[] = {
     {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"selfcheck", "[OPTION...]", "measure the measurement itself, for about a minute",
+     tgd_selfcheck},
     {"list", "", "campaigns, builds and launchers found", tgd_list},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
@@ -22,7 +25,7 @@ static int print_help(void)
     puts("Usage: tensorgauge VERB ...\n"
          "Runs campaigns of linear operators of model parallelism and draws their figures.\n");
     for (int i = 0; i < VERBS; i++)
-        printf("  %-5s %-24s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
+        printf("  %-9s %-24s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
     puts("\nMore: tensorgauge VERB --help. Exit status: 0 good, 1 a check failed, 2 wrong words or "
          "files,\n3 partly done.");
     return 0;
@@ -41,7 +44,7 @@ int main(int argc, char **argv)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     return tgd_report(tg_fail(TG_BAD_INPUT,
-                              "verb '%.60s' is not known; expected run, plot or list "
+                              "verb '%.60s' is not known; expected run, plot, selfcheck or list "
                               "(tensorgauge --help)",
                               word));
 }

@@ -3,6 +3,7 @@
 #include "driver/plan.h"
 
 #include "bench/case.h"
+#include "driver/order.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +49,13 @@ static bool known_anywhere(const maker *m, const char *list, const char *word)
     return false;
 }
 
+/* `algorithm = all`: every one that an operation has. */
+static bool is_all(const char *list, const tgd_words *words)
+{
+    return strcmp(list, "algorithms") == 0 && words->count == 1 &&
+           strcmp(words->word[0], "all") == 0;
+}
+
 /* Every word of a section's lists is known to some operation. */
 static tg_status check_words(const maker *m, const tgd_section *s)
 {
@@ -59,7 +67,8 @@ static tg_status check_words(const maker *m, const tgd_section *s)
                  {"algorithms", "algorithm", &s->algorithms}};
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < lists[i].words->count; j++) {
-            if (!known_anywhere(m, lists[i].list, lists[i].words->word[j])) {
+            if (!is_all(lists[i].list, lists[i].words) &&
+                !known_anywhere(m, lists[i].list, lists[i].words->word[j])) {
                 return tg_fail(TG_BAD_INPUT,
                                "%.60s: section [cells %.60s]: %s '%.60s' is not known; "
                                "`tgbench list` shows what each operation offers",
@@ -99,7 +108,9 @@ static tgd_words values_of_key(const json_t *operation, const char *list, const 
         tgd_words_add(&as_it_is, "");
         return as_it_is;
     }
-    return fitting(operation, list, words, false);
+    const tgd_words everything = {NULL, 0};
+    return is_all(list, words) ? fitting(operation, list, &everything, true)
+                               : fitting(operation, list, words, false);
 }
 
 /* Does N stand as an extent in some value of the case? */
@@ -214,6 +225,7 @@ static void free_cell(tgd_cell *cell)
 {
     free(cell->direction);
     free(cell->text);
+    json_decref(cell->resolved);
 }
 
 /* Keeps the first of the cells that agree in canonical case, direction and ranks. */
@@ -227,14 +239,15 @@ static tg_status drop_repeated(tgd_plan *plan, const json_t *resolved)
                        json_array_size(resolved), plan->count);
     }
     for (int i = 0; i < plan->count; i++) {
-        const char *canonical =
-            json_string_value(json_object_get(json_array_get(resolved, (size_t)i), "case"));
+        json_t *answer = json_array_get(resolved, (size_t)i);
+        const char *canonical = json_string_value(json_object_get(answer, "case"));
         char *key = tgd_format("%s %s %d", canonical ? canonical : "", plan->cell[i].direction,
                                plan->cell[i].ranks);
         if (json_object_get(seen, key)) {
             free_cell(&plan->cell[i]);
         } else {
             json_object_set_new(seen, key, json_true());
+            plan->cell[i].resolved = json_incref(answer);
             plan->cell[kept++] = plan->cell[i];
         }
         free(key);
@@ -263,6 +276,7 @@ static void repeat_launches(tgd_plan *plan, int launches)
         if (i >= once) {
             cell.direction = tgd_copy(cell.direction);
             cell.text = tgd_copy(cell.text);
+            json_incref(cell.resolved);
         }
         cell.launch = i / once;
         cell.number = i + 1;
@@ -273,7 +287,7 @@ static void repeat_launches(tgd_plan *plan, int launches)
 
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan)
 {
-    *plan = (tgd_plan){NULL, 0};
+    *plan = (tgd_plan){.count = 0};
     maker m = {campaign, bench, plan};
     tg_status status = tg_success();
     for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++)
@@ -293,10 +307,12 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tg
         json_decref(resolved);
     }
     free(output);
-    if (status.code == TG_OK)
+    if (status.code == TG_OK) {
         repeat_launches(plan, (int)campaign->launches);
-    else
+        tgd_order_make(plan, campaign->seed, !campaign->given_order);
+    } else {
         tgd_plan_free(plan);
+    }
     return status;
 }
 
@@ -305,34 +321,63 @@ void tgd_plan_free(tgd_plan *plan)
     for (int i = 0; i < plan->count; i++)
         free_cell(&plan->cell[i]);
     free(plan->cell);
-    *plan = (tgd_plan){NULL, 0};
+    free(plan->order);
+    *plan = (tgd_plan){.count = 0};
+}
+
+void tgd_plan_skip(tgd_plan *plan, const bool *done)
+{
+    int kept = 0;
+    for (int i = 0; i < plan->to_do; i++)
+        if (!done[plan->cell[plan->order[i]].number])
+            plan->order[kept++] = plan->order[i];
+    plan->to_do = kept;
 }
 
 /* ---- files ---- */
 
-static bool write_cells(const tgd_plan *plan, FILE *file)
+static const char header[] = "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase\n";
+
+static void print_cell(const tgd_cell *c, FILE *file)
 {
-    fputs("launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase\n", file);
-    for (int i = 0; i < plan->count; i++) {
-        const tgd_cell *c = &plan->cell[i];
-        char size[32] = "";
-        if (c->size_bytes >= 0)
-            snprintf(size, sizeof size, "%td", c->size_bytes);
-        fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s\n", c->launch, c->number, c->ranks, c->scaling,
-                c->direction, size, c->text);
-    }
-    const bool good = ferror(file) == 0;
-    return fclose(file) == 0 && good;
+    char size[32] = "";
+    if (c->size_bytes >= 0)
+        snprintf(size, sizeof size, "%td", c->size_bytes);
+    fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s\n", c->launch, c->number, c->ranks, c->scaling,
+            c->direction, size, c->text);
+}
+
+char *tgd_plan_text(const tgd_plan *plan)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+    if (file)
+        fputs(header, file);
+    for (int i = 0; file && i < plan->to_do; i++)
+        print_cell(&plan->cell[plan->order[i]], file);
+    return file && fclose(file) == 0 ? text : tgd_copy("");
 }
 
 tg_status tgd_plan_write(const tgd_plan *plan, const char *path)
 {
-    FILE *file = fopen(path, "w");
-    if (!file || !write_cells(plan, file)) {
-        return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
-                       strerror(errno));
-    }
-    return tg_success();
+    char *text = tgd_plan_text(plan);
+    const tg_status status = tgd_write_file(path, text);
+    free(text);
+    return status;
+}
+
+/* The first launch's cells, as they are numbered. */
+static bool write_first_launch(const tgd_plan *plan, int fd)
+{
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (!file)
+        return false;
+    fputs(header, file);
+    for (int i = 0; i < plan->count && plan->cell[i].launch == 0; i++)
+        print_cell(&plan->cell[i], file);
+    const bool good = ferror(file) == 0;
+    return fclose(file) == 0 && good;
 }
 
 /* tgbench says "FILE line N: what was wrong" of the file of cells; the user knows the line of the
@@ -356,13 +401,15 @@ tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
     const char *folder = getenv("TMPDIR");
     char *path = tgd_format("%s/tensorgauge-XXXXXX", folder && *folder ? folder : "/tmp");
     const int fd = mkstemp(path);
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     tg_status status = tg_success();
-    if (!file || !write_cells(plan, file)) {
+    if (!write_first_launch(plan, fd)) {
         status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
                          strerror(errno));
     } else {
-        status = tgd_bench_dry_run(bench, path, json, output);
+        tgd_words settings = {NULL, 0};
+        tgd_campaign_words(campaign, &settings);
+        status = tgd_bench_dry_run(bench, path, &settings, json, output);
+        tgd_words_free(&settings);
         if (status.code != TG_OK)
             status = in_campaign(status, path, plan, campaign);
     }

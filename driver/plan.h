@@ -14,11 +14,14 @@ typedef struct {
     ptrdiff_t size_bytes; /* -1: no N in the case */
     char *text;           /* the case with its dtype and algorithm; P and N may stand in it */
     int line;             /* of the campaign file */
+    json_t *resolved;     /* what tgbench makes of it: op, case, size_bytes, ... */
 } tgd_cell;
 
 typedef struct {
-    tgd_cell *cell; /* by launch, then by ranks, then as the campaign says */
+    tgd_cell *cell; /* by launch, then by ranks, then as the campaign says; numbered so */
     int count;
+    int *order; /* indices of cells in the order in which they are measured */
+    int to_do;  /* so many of them */
 } tgd_plan;
 
 /* Calls: Local. Every section gives  case x dtype x algorithm x ranks x sizes x direction.
@@ -32,12 +35,16 @@ typedef struct {
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan);
 void tgd_plan_free(tgd_plan *plan);
 
-/* Calls: Local. Write the file that `tgbench time --cells` reads. Errors: TG_BAD_INPUT names the
- * file. */
+/* Calls: Local. What is to be done becomes what is not done yet; done[number] for each cell. */
+void tgd_plan_skip(tgd_plan *plan, const bool *done);
+
+/* Calls: Local. What `tgbench time --cells` reads, the cells to be done in their order: as
+ * malloc'ed text, and in a file. Errors: TG_BAD_INPUT names the file. */
+char *tgd_plan_text(const tgd_plan *plan);
 tg_status tgd_plan_write(const tgd_plan *plan, const char *path);
 
-/* Calls: Local. `tgbench time --dry-run` of the plan, through a temporary file; as
- * tgd_bench_dry_run. */
+/* Calls: Local. `tgbench time --dry-run` of the first launch's cells as they are numbered, with the
+ * campaign's settings, through a temporary file; as tgd_bench_dry_run. */
 tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
                            const tgd_bench *bench, bool json, char **output);
 

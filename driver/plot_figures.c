@@ -61,6 +61,14 @@ static tgd_value rate(double bytes, const tgd_point *p)
     return (tgd_value){GB_us / p->time_us, GB_us / p->hi_us, GB_us / p->lo_us, NAN, NAN, false};
 }
 
+/* There and back were measured. */
+static tgd_value one_way_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
+{
+    (void)all;
+    (void)base;
+    return (tgd_value){p->time_us / 2, p->lo_us / 2, p->hi_us / 2, NAN, NAN, false};
+}
+
 static tgd_value busbw_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
     (void)all;
@@ -93,7 +101,7 @@ static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_p
 
 static bool primitive_forward(const tgd_point *p)
 {
-    return !p->layer && strcmp(p->direction, "forward") == 0;
+    return !p->layer && !p->machine && strcmp(p->direction, "forward") == 0;
 }
 static bool primitive_adjoint(const tgd_point *p)
 {
@@ -106,6 +114,20 @@ static bool layer_any(const tgd_point *p)
 static bool layer_backward(const tgd_point *p)
 {
     return p->layer && p->adjoint;
+}
+
+static bool machine_one_way(const tgd_point *p)
+{
+    return strcmp(p->op, "machine:one_way") == 0;
+}
+static bool machine_message(const tgd_point *p)
+{
+    return machine_one_way(p) || strcmp(p->op, "machine:both_ways") == 0 ||
+           strcmp(p->op, "machine:stream") == 0;
+}
+static bool machine_memory(const tgd_point *p)
+{
+    return strcmp(p->op, "machine:copy") == 0 || strcmp(p->op, "machine:triad") == 0;
 }
 
 #define BIT(part) (1u << TGD_PART_##part)
@@ -256,6 +278,47 @@ static const tgd_kind kinds[] = {
      .split = BIT(OP),
      .takes = layer_backward,
      .value = ratio_of},
+    {.stem = "one_way",
+     .script = "size_time",
+     .scaling = "size",
+     .column = "time_us",
+     .what =
+         "Time of a message from one rank to another, one way (half of there and back), against "
+         "its size; busy: the ranks that send at once",
+     .x_label = "message size (bytes)",
+     .y_label = "time",
+     .along_size = true,
+     .y_ideal = NAN,
+     .split = BIT(RANKS),
+     .takes = machine_one_way,
+     .value = one_way_of},
+    {.stem = "link",
+     .script = "size_bandwidth",
+     .scaling = "size",
+     .column = "algbw_GBps",
+     .what =
+         "Rate of one rank, one way, against the size of a message: one way alone, both ways at "
+         "once, several under way together; busy: the ranks that send at once",
+     .x_label = "message size (bytes)",
+     .y_label = "rate of one rank (GB/s)",
+     .along_size = true,
+     .y_ideal = NAN,
+     .split = BIT(RANKS),
+     .takes = machine_message,
+     .value = algbw_of},
+    {.stem = "memory",
+     .script = "size_bandwidth",
+     .scaling = "size",
+     .column = "algbw_GBps",
+     .what = "Rate at which one rank reads and writes memory, against its working set; busy: the "
+             "ranks that do so at once",
+     .x_label = "working set of a rank (bytes)",
+     .y_label = "memory rate of one rank (GB/s)",
+     .along_size = true,
+     .y_ideal = NAN,
+     .split = BIT(RANKS),
+     .takes = machine_memory,
+     .value = algbw_of},
 };
 
 /* ---- grouping ---- */
@@ -373,7 +436,9 @@ static char *label_of(const tgd_kind *kind, const tgd_point *p, const choice *po
     static const tgd_part order[] = {TGD_PART_ALGORITHM, TGD_PART_DIRECTION, TGD_PART_SIZE,
                                      TGD_PART_WORK,      TGD_PART_DTYPE,     TGD_PART_BUILD,
                                      TGD_PART_LAYOUT};
-    const char *op = p->raw ? p->op + strlen("raw:") : p->op;
+    const char *op = p->raw       ? p->op + strlen("raw:")
+                     : p->machine ? p->op + strlen("machine:")
+                                  : p->op;
     const bool many = varies(points, TGD_PART_BESIDE);
     char *label = tgd_copy(many ? op : "");
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)

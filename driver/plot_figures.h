@@ -41,6 +41,7 @@ typedef struct {
     const char *scaling; /* of the points it takes */
     const char *column;  /* name of the value in the data file */
     const char *what;    /* for the caption */
+    const char *x_label; /* NULL: ranks, or the size of the tensor */
     const char *y_label; /* "time" gets its unit when it is drawn */
     bool along_size;     /* x is size_bytes, else ranks */
     bool needs_base;     /* its values are relative to the base case */

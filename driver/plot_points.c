@@ -182,7 +182,8 @@ static tgd_point first_look(const row *rows, int count, const row *one)
                    .oversubscribed = number[NUMBER_oversubscribed] > 0,
                    .size_bytes = number[NUMBER_size_bytes]};
     p.raw = strncmp(p.op, "raw:", 4) == 0;
-    p.layer = !p.raw && is_layer(rows, count, one);
+    p.machine = strncmp(p.op, "machine:", 8) == 0;
+    p.layer = !p.raw && !p.machine && is_layer(rows, count, one);
     p.adjoint = backward(p.direction);
     p.work = p.layer && number[NUMBER_flops] > 0
                  ? number[NUMBER_flops] / p.ranks
@@ -196,7 +197,7 @@ static tgd_point first_look(const row *rows, int count, const row *one)
     p.part[TGD_PART_BUILD] = tgd_copy(text[TEXT_build]);
     p.part[TGD_PART_WORDS] =
         p.raw ? tgd_copy("") : fixed_words(p.cell_case, strcmp(p.scaling, "strong") == 0);
-    p.part[TGD_PART_LAYOUT] = strcmp(p.scaling, "size") == 0
+    p.part[TGD_PART_LAYOUT] = strcmp(p.scaling, "size") == 0 && !p.machine
                                   ? tgd_format("%s %s", text[TEXT_grid_x], text[TEXT_grid_y])
                                   : tgd_copy("");
     return p;

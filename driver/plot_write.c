@@ -119,9 +119,25 @@ static bool named(const tgd_kind *kind, const char *column)
     return strcmp(kind->column, column) == 0;
 }
 
+/* Is a lower bound drawn for this mark? A raw call stands beside its primitive and that one's. */
+static bool has_bound(const tgd_kind *kind, const tgd_series *series, const tgd_mark *mark)
+{
+    return named(kind, "time_us") && !series->raw && mark->y.bound_us > 0 &&
+           isfinite(mark->y.bound_us) && isfinite(mark->y.value) && !mark->point->oversubscribed;
+}
+
+/* Bounds stay in view, unless they are so far below all times that these could not be told apart. */
+static void widen_to_bounds(view *v, double lowest, double highest)
+{
+    v->bounds = isfinite(lowest);
+    widen(&v->y_min, &v->y_max, v->bounds ? fmax(lowest, v->y_min / 5) : NAN);
+    widen(&v->y_min, &v->y_max, v->bounds ? fmin(highest, v->y_max * 5) : NAN);
+}
+
 static view view_of(const tgd_figure *figure)
 {
     view v = {NAN, NAN, NAN, NAN, false, false, false, false, 1, ""};
+    double lowest = NAN, highest = NAN; /* bounds */
     for (int s = 0; s < figure->count; s++) {
         for (int m = 0; m < figure->series[s].count; m++) {
             const tgd_mark *mark = &figure->series[s].mark[m];
@@ -133,15 +149,14 @@ static view view_of(const tgd_figure *figure)
                 widen(&v.y_min, &v.y_max, mark->y.ideal_us);
                 v.ideals = v.ideals || isfinite(mark->y.ideal_us);
             }
-            if (strcmp(figure->kind->script, "time_ranks") == 0) {
-                widen(&v.y_min, &v.y_max, mark->y.bound_us);
-                v.bounds = v.bounds || isfinite(mark->y.bound_us);
-            }
+            if (has_bound(figure->kind, &figure->series[s], mark))
+                widen(&lowest, &highest, mark->y.bound_us);
             v.stars = v.stars || mark->y.superlinear;
             v.hollow =
                 v.hollow || (mark->point && mark->point->oversubscribed && isfinite(mark->y.value));
         }
     }
+    widen_to_bounds(&v, lowest, highest);
     widen(&v.y_min, &v.y_max, figure->kind->y_ideal);
     if (named(figure->kind, "speedup")) { /* the ideal line stays in view */
         widen(&v.y_min, &v.y_max, v.x_min);
@@ -302,8 +317,8 @@ static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
 static void put_names(FILE *file, const tgd_figure *figure, const view *v)
 {
     const bool line =
-        v->bounds || v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
-    const int names = figure->count + line + v->hollow;
+        v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
+    const int names = figure->count + line + v->bounds + v->hollow;
     size_t longest = strlen(v->hollow ? "oversubscribed" : "ideal");
     int raws = 0;
     fprintf(file, "array label[%d] = [", figure->count);
@@ -340,8 +355,9 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
             v.stars, v.hollow);
     fprintf(file, "x_min = %.6g\nx_max = %.6g\ny_min = %.6g\ny_max = %.6g\ny_unit = %g\n", v.x_min,
             v.x_max, v.y_min, v.y_max, v.y_unit);
+    const char *const x_label = figure->kind->along_size ? "tensor size (bytes)" : "ranks";
     fprintf(file, "x_label = '%s'\ny_label = '%s%s%s%s'\n",
-            figure->kind->along_size ? "tensor size (bytes)" : "ranks", figure->kind->y_label,
+            figure->kind->x_label ? figure->kind->x_label : x_label, figure->kind->y_label,
             *v.unit ? " (" : "", v.unit, *v.unit ? ")" : "");
     if (figure->kind->along_size)
         put_size_ticks(file, &v);
@@ -430,7 +446,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
 {
     (void)scripts;
     int least = 0, most = 0;
-    bool hollow = false, stars = false;
+    bool hollow = false, stars = false, bounds = false;
     for (int s = 0; s < figure->count; s++) {
         for (int m = 0; m < figure->series[s].count; m++) {
             const tgd_mark *mark = &figure->series[s].mark[m];
@@ -439,6 +455,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
                 most = mark->point->launches > most ? mark->point->launches : most;
                 hollow = hollow || mark->point->oversubscribed;
                 stars = stars || mark->y.superlinear;
+                bounds = bounds || has_bound(figure->kind, &figure->series[s], mark);
             }
         }
     }
@@ -452,6 +469,12 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
         fputs("Hollow marks: oversubscribed, more ranks than cores. They mean nothing as scaling, "
               "and no line joins "
               "them.\n",
+              file);
+    }
+    if (bounds) {
+        fputs("Thin lines: lower bounds from the run's own calibration, the largest of latency, "
+              "link, "
+              "memory and compute; none where ranks share cores.\n",
               file);
     }
     if (stars)

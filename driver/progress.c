@@ -7,9 +7,10 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR_WIDTH = 30, ENOUGH_CELLS = 5 };
+enum { BAR_WIDTH = 20, ENOUGH_CELLS = 5, PLAIN_WIDTH = 120 };
 static const double plain_every_s = 5;
 
 static double left_s(const tgd_progress *p)
@@ -39,25 +40,47 @@ void tgd_progress_start(tgd_progress *p, int total, double budget_s)
                         .terminal = isatty(STDERR_FILENO) == 1};
 }
 
+/* "3 of 14 cells, 12 s left; ok 1.7 us +-5.0% (15 reps) broadcast ...", cut to so many characters.
+ */
+static void describe(const tgd_progress *p, char *text, size_t size)
+{
+    const int length =
+        snprintf(text, size, "%d of %d cells, %.0f s left", p->done, p->total, left_s(p));
+    if (*p->last && length > 0 && (size_t)length < size)
+        snprintf(text + length, size - (size_t)length, "; %s", p->last);
+}
+
+static size_t terminal_width(void)
+{
+    struct winsize window = {.ws_col = 0};
+    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
+    return known ? window.ws_col : 80;
+}
+
 void tgd_progress_show(tgd_progress *p)
 {
+    char text[PLAIN_WIDTH + 1], bar[BAR_WIDTH + 1];
     if (!p->terminal) {
+        describe(p, text, sizeof text);
         if (tgd_now_s() - p->printed_s >= plain_every_s)
-            tgd_progress_say(p, "%d of %d cells, %.0f s left", p->done, p->total, left_s(p));
+            tgd_progress_say(p, "%s", text);
         return;
     }
-    char bar[BAR_WIDTH + 1];
+    const size_t width = terminal_width(), used = BAR_WIDTH + 4; /* [ ] blank, and the last place */
+    const size_t room = width > used ? width - used + 1 : 1;
+    describe(p, text, room < sizeof text ? room : sizeof text);
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i * p->total < p->done * BAR_WIDTH ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %d of %d cells, %.0f s left", bar, p->done, p->total, left_s(p));
+    fprintf(stderr, "\r\033[K[%s] %s", bar, text);
     fflush(stderr);
     p->bar = true;
 }
 
-void tgd_progress_cell(tgd_progress *p)
+void tgd_progress_cell(tgd_progress *p, const char *text)
 {
     p->done++;
+    snprintf(p->last, sizeof p->last, "%s", text);
     tgd_progress_show(p);
 }
 

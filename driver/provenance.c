@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Variables that are written: these names, and names that begin so, unless they look like a secret.
- * */
+ * run.schema.json says it again to those who read the file. */
 static const char *const prefixes[] = {"OMPI_MCA_", "PMIX_MCA_", "UCX_",  "MPICH_", "MPIR_CVAR_",
                                        "HYDRA_",    "I_MPI_",    "FI_",   "OMP_",   "GOMP_",
                                        "KMP_",      "OPENBLAS_", "DNNL_", "ONEDNN_"};
@@ -171,6 +171,7 @@ tg_status tgd_json_write(const json_t *object, const char *path)
     if (json_dump_file(object, fresh, JSON_INDENT(2)) != 0 || rename(fresh, path) != 0) {
         status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
                          strerror(errno));
+        unlink(fresh);
     }
     free(fresh);
     return status;

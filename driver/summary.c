@@ -9,13 +9,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- cells that are the same ---- */
 
 /* The columns that say which cell a row is, and whether it counts. */
 typedef struct {
     const tgd_table *cells;
-    int key_case, direction, ranks, status;
+    int key_case, direction, ranks, status, number;
 } view;
 
 static tg_status make_view(const tgd_table *cells, view *v)
@@ -27,8 +28,9 @@ static tg_status make_view(const tgd_table *cells, view *v)
     } needed[] = {{"case", &v->key_case},
                   {"direction", &v->direction},
                   {"ranks", &v->ranks},
-                  {"status", &v->status}};
-    for (int i = 0; i < 4; i++) {
+                  {"status", &v->status},
+                  {"cell", &v->number}};
+    for (int i = 0; i < 5; i++) {
         const tg_status status = tgd_table_require(cells, needed[i].name, needed[i].column);
         if (status.code != TG_OK)
             return status;
@@ -36,15 +38,15 @@ static tg_status make_view(const tgd_table *cells, view *v)
     return tg_success();
 }
 
-static bool same_text(const view *v, int a, int b, int column)
+/* By what makes two rows the same cell: less than, equal to or greater than 0. */
+static int compare_cells(const view *v, int a, int b)
 {
-    return strcmp(tgd_table_text(v->cells, a, column), tgd_table_text(v->cells, b, column)) == 0;
-}
-
-static bool same_cell(const view *v, int a, int b)
-{
-    return same_text(v, a, b, v->direction) && same_text(v, a, b, v->ranks) &&
-           same_text(v, a, b, v->key_case);
+    const int columns[] = {v->key_case, v->direction, v->ranks};
+    int order = 0;
+    for (int i = 0; i < 3 && order == 0; i++)
+        order = strcmp(tgd_table_text(v->cells, a, columns[i]),
+                       tgd_table_text(v->cells, b, columns[i]));
+    return order;
 }
 
 static bool is_ok(const view *v, int row)
@@ -143,17 +145,27 @@ static void put_number(FILE *out, double value)
     tgb_record_clear(&r);
 }
 
+/* The columns of a cell are those of its first right row: a row of a cell that was not measured has
+ * few of them. */
+static void put_identity(const view *v, const int *rows, int count, FILE *out)
+{
+    int from = rows[0];
+    for (int i = count - 1; i >= 0; i--)
+        from = is_ok(v, rows[i]) ? rows[i] : from;
+    for (int column = TGB_COL_build; column <= TGB_COL_clock; column++) {
+        const int there = tgd_table_column(v->cells, tgb_columns[column].name);
+        tgb_csv_field(out, tgd_table_text(v->cells, from, there));
+        putc(',', out);
+    }
+}
+
 static tg_status write_row(const view *v, const int *rows, int count, double *scratch, FILE *out)
 {
     summary s;
     const tg_status status = summarise(v, rows, count, scratch, &s);
     if (status.code != TG_OK)
         return status;
-    for (int column = TGB_COL_build; column <= TGB_COL_clock; column++) {
-        const int there = tgd_table_column(v->cells, tgb_columns[column].name);
-        tgb_csv_field(out, tgd_table_text(v->cells, rows[0], there));
-        putc(',', out);
-    }
+    put_identity(v, rows, count, out);
     fprintf(out, "%d", s.launches);
     put_number(out, s.median);
     put_number(out, s.ci_lo);
@@ -171,6 +183,54 @@ static tg_status write_row(const view *v, const int *rows, int count, double *sc
     return status;
 }
 
+/* A row of cells.csv, or the rows of one cell: `count` of them from `first` on in the sorted rows.
+ */
+typedef struct {
+    const view *v;
+    int row;
+    long number; /* of the cell; of a cell's rows: the smallest */
+    int first, count;
+} entry;
+
+static int by_cell(const void *left, const void *right)
+{
+    const entry *a = left, *b = right;
+    const int order = compare_cells(a->v, a->row, b->row);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const entry *a = left, *b = right;
+    return a->number != b->number ? (a->number > b->number) - (a->number < b->number)
+                                  : (a->row > b->row) - (a->row < b->row);
+}
+
+/* The rows sorted by cell in rows[], and the cells, in the order in which the campaign numbers
+ * them, in cells[]. Returns how many cells there are. */
+static int group_rows(const view *v, int *rows, entry *cells)
+{
+    const int n = v->cells->rows;
+    entry *sorted = tgd_resize(NULL, n, sizeof *sorted);
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        sorted[i] = (entry){v, i, strtol(tgd_table_text(v->cells, i, v->number), NULL, 10), 0, 0};
+    if (n > 0)
+        qsort(sorted, (size_t)n, sizeof *sorted, by_cell);
+    for (int i = 0; i < n; i++) {
+        rows[i] = sorted[i].row;
+        if (i == 0 || compare_cells(v, rows[i - 1], rows[i]) != 0) {
+            cells[count] = sorted[i];
+            cells[count++].first = i;
+        }
+        cells[count - 1].count++;
+    }
+    if (count > 0)
+        qsort(cells, (size_t)count, sizeof *cells, by_number);
+    free(sorted);
+    return count;
+}
+
 static tg_status write_all(const view *v, FILE *out)
 {
     for (int column = TGB_COL_build; column <= TGB_COL_clock; column++)
@@ -180,51 +240,50 @@ static tg_status write_all(const view *v, FILE *out)
           out);
     const int n = v->cells->rows;
     int *rows = tgd_resize(NULL, n, sizeof *rows);
-    bool *taken = tgd_resize(NULL, n, sizeof *taken);
+    entry *cells = tgd_resize(NULL, n, sizeof *cells);
     double *scratch = tgd_resize(NULL, 3 * n, sizeof *scratch);
-    memset(taken, 0, (size_t)n * sizeof *taken);
+    const int count = group_rows(v, rows, cells);
     tg_status status = tg_success();
-    for (int i = 0; i < n && status.code == TG_OK; i++) {
-        int count = 0;
-        for (int j = i; j < n && !taken[i]; j++)
-            if (!taken[j] && same_cell(v, i, j))
-                rows[count++] = j;
-        for (int j = 0; j < count; j++)
-            taken[rows[j]] = true;
-        if (count > 0)
-            status = write_row(v, rows, count, scratch, out);
-    }
+    for (int i = 0; i < count && status.code == TG_OK; i++)
+        status = write_row(v, rows + cells[i].first, cells[i].count, scratch, out);
     free(rows);
-    free(taken);
+    free(cells);
     free(scratch);
     return status;
 }
 
+/* A new file takes the old one's place, or nothing changes. */
 tg_status tgd_summary_write(const tgd_table *cells, const char *path)
 {
     view v;
     tg_status status = make_view(cells, &v);
     if (status.code != TG_OK)
         return status;
-    FILE *out = fopen(path, "w");
-    if (!out) {
-        return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
-                       strerror(errno));
+    char *fresh = tgd_format("%s.new", path);
+    FILE *out = fopen(fresh, "w");
+    if (out)
+        status = write_all(&v, out);
+    const bool bad = !out || ferror(out) != 0;
+    if ((out && fclose(out) != 0) || bad || (status.code == TG_OK && rename(fresh, path) != 0)) {
+        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
+                         strerror(errno));
     }
-    status = write_all(&v, out);
-    if (fclose(out) != 0 && status.code == TG_OK)
-        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s", path, strerror(errno));
+    if (status.code != TG_OK)
+        unlink(fresh);
+    free(fresh);
     return status;
 }
 
 tg_status tgd_summary_count(const tgd_table *cells, tgd_counts *counts)
 {
     view v;
-    *counts = (tgd_counts){0, 0, 0};
+    *counts = (tgd_counts){0, 0, 0, 0};
     const tg_status status = make_view(cells, &v);
     for (int i = 0; status.code == TG_OK && i < cells->rows; i++) {
-        const bool wrong = strcmp(tgd_table_text(cells, i, v.status), "wrong") == 0;
+        const char *status_text = tgd_table_text(cells, i, v.status);
+        const bool wrong = strcmp(status_text, "wrong") == 0;
         counts->rows++;
+        counts->killed += strcmp(status_text, "killed") == 0;
         counts->wrong += wrong;
         counts->other += !wrong && !is_ok(&v, i);
     }

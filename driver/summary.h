@@ -22,6 +22,7 @@ tg_status tgd_summary_write(const tgd_table *cells, const char *path);
 /* What happened to the cells of a run. */
 typedef struct {
     int rows, wrong, other; /* other: neither ok nor wrong */
+    int killed;             /* of the other ones: their launch died */
 } tgd_counts;
 tg_status tgd_summary_count(const tgd_table *cells, tgd_counts *counts);
 

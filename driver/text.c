@@ -1,6 +1,7 @@
 /* text.c: small helpers on text, memory and files. */
 #include "driver/text.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,17 @@ char *tgd_read_file(const char *path)
         return NULL;
     }
     return text;
+}
+
+tg_status tgd_write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    const bool written = file && fputs(text, file) >= 0;
+    if ((file && fclose(file) != 0) || !written) {
+        return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
+                       strerror(errno));
+    }
+    return tg_success();
 }
 
 double tgd_now_s(void)

@@ -23,6 +23,8 @@ void tgd_words_free(tgd_words *words);
 
 /* The whole file in malloc'ed text, or NULL with errno set. */
 char *tgd_read_file(const char *path);
+/* Write a file. Errors: TG_BAD_INPUT names the file and why. */
+tg_status tgd_write_file(const char *path, const char *text);
 /* Seconds on the machine's steady clock. */
 double tgd_now_s(void);
 /* UTC now, as 20261122T091500Z (compact) or 2026-11-22T09:15:00Z, in malloc'ed text. */

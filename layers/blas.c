@@ -71,6 +71,15 @@ bool tgl_blas_fits(ptrdiff_t extent)
     return extent >= 0 && (ptrdiff_t)(blasint)extent == extent;
 }
 
+bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void *b, void *c)
+{
+    tgl_gemm *gemm = tgl_gemm_find(dtype);
+    if (!gemm || !tgl_blas_fits(n))
+        return false;
+    gemm(n, n, n, (tgl_factor){a, false}, (tgl_factor){b, false}, false, c);
+    return true;
+}
+
 static bool threads_set; /* the user of the library chose */
 
 void tgl_blas_set_threads(int threads)
@@ -88,4 +97,14 @@ void tgl_blas_start(void)
 const char *tgl_blas_core(void)
 {
     return openblas_get_corename();
+}
+
+const char *tgl_blas_config(void)
+{
+    return openblas_get_config();
+}
+
+int tgl_blas_threads(void)
+{
+    return openblas_get_num_threads();
 }

@@ -87,9 +87,16 @@ void tgl_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);
 ptrdiff_t tgl_count_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y);
 ptrdiff_t tgl_count_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx);
 
+/* Calls: Local. c = a b, three square matrices of n rows, dense and row-major, by the BLAS on this
+ * rank: what a layer's kernel can reach at best. Errors: false: no product for this type or n. */
+bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void *b, void *c);
+
 /* Calls: Local. The BLAS kernel in use (OpenBLAS's core name), for records. */
 const char *tgl_blas_core(void);
+/* Calls: Local. What the BLAS library says of its version and its build. */
+const char *tgl_blas_config(void);
 /* Calls: Local. Threads of the BLAS library: 1 unless set. */
 void tgl_blas_set_threads(int threads);
+int tgl_blas_threads(void);
 
 #endif

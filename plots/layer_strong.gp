@@ -13,4 +13,4 @@ theory = quantity eq 'speedup' ? "x with lines linestyle 100 title 'ideal', " : 
          quantity eq 'efficiency' ? "1 with lines linestyle 100 title 'ideal', " : ''
 starred = ", data using (column('superlinear') == 1 ? column(across) : NaN):(column(up)):('*') \
     with labels offset 0, 0.5 notitle"
-figure = "plot ".theory.points.(stars ? starred : '').", ".names
+figure = "plot ".(quantity eq 'time_us' ? lower : '').theory.points.(stars ? starred : '').", ".names

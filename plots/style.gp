@@ -40,7 +40,8 @@ do for [s = 1 : series] {
         pointsize (raw[s] ? 0.48 : 0.58)
     set style line 50 + s linecolor rgb hue(s) linewidth 1.2 pointtype mark(s) - 1 pointsize (raw[s] ? 0.54 : 0.62)
 }
-set style line 100 linecolor rgb '#707070' linewidth 1.2 dashtype 7 # what theory says: ideal, bound, equal
+set style line 100 linecolor rgb '#707070' linewidth 1.2 dashtype 7 # what theory says: ideal, equal
+set style line 101 linecolor rgb '#707070' linewidth 1 dashtype 1 # lower bounds
 
 # A row that is not of series s, or not of kind o (1: oversubscribed), or was not measured breaks the line:
 # only neighbours that were both measured and not oversubscribed are joined.
@@ -62,3 +63,7 @@ names = ours > 0 ? names_of(1, ours) : ''
 if (hollow) names = names.(ours > 0 ? ', ' : '')."keyentry with points pointtype 6 pointsize 0.62 linewidth 1.2 \
     linecolor rgb '#707070' title 'oversubscribed'"
 if (ours < series) names = names.(ours > 0 || hollow ? ', ' : '').names_of(ours + 1, series)
+# Lower bounds are thin lines without marks, in the colour of their series; a raw call has its primitive's.
+lower = bounds ? "for [s = 1 : series] data using (raw[s] ? NaN : only(s, 0, place(s))):(column('bound_us') / y_unit) \
+        with lines linestyle 101 linecolor rgb hue(s) notitle, \
+    keyentry with lines linestyle 101 title 'bound', " : ''

@@ -6,4 +6,4 @@ up = 'time_us'
 theory = "for [s = 1 : series] data using (column('series') == s ? column(across) : NaN):(column('ideal_us') / y_unit) \
         with lines linestyle 100 linecolor rgb hue(s) notitle, \
     keyentry with lines linestyle 100 title 'ideal', "
-figure = "plot ".(ideals ? theory : '').points.", ".names
+figure = "plot ".(ideals ? theory : '').lower.points.", ".names

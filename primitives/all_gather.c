@@ -2,7 +2,7 @@
  *
  * Adjoint: the copies are added and dealt out: reduce_scatter.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: a gather followed by a broadcast. */
-#include "primitives/exchange.h"
+#include "primitives/patterns.h"
 #include "primitives/rules.h"
 #include "primitives/vgroup.h"
 
@@ -13,7 +13,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 
 static const tg_algorithm mpi = {"mpi", "MPI_Allgatherv; adjoint MPI_Reduce_scatter",
                                  tg_plan_allgatherv};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_p2p, NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_GATHERED};
 
 extern const tg_primitive tg_all_gather;
 const tg_primitive tg_all_gather = {

@@ -3,9 +3,14 @@
  *
  * It is B R, a sum-reduction and a broadcast of its result, and its own adjoint.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3, "all-sum-reduction". */
+#include "primitives/auto.h"
 #include "primitives/exchange.h"
 #include "primitives/group.h"
+#include "primitives/node_sum.h"
+#include "primitives/patterns.h"
 #include "primitives/rules.h"
+
+#include <stdlib.h>
 
 static tg_status check(const tg_layout *x, const tg_layout *y)
 {
@@ -14,22 +19,64 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
     return tg_success();
 }
 
+/* R and B on one buffer, the one that the result is made in: with stores that differ its own
+ * pieces, and the input is copied into it first. */
+typedef struct {
+    tg_pieces pieces[2]; /* by the side that is made; equal stores: the first is for both */
+    tg_blocks whole[2];  /* stores that differ: this rank's part, as a pair */
+    bool same_store;
+} both_ways;
+
+static void release(tg_op *op)
+{
+    both_ways *b = op->state;
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        tg_pieces_free(&b->pieces[space]);
+        free(b->whole[space].block);
+    }
+    free(b);
+}
+
 /* R to each part's first copy, then B from there. The engine has packed everything before it
- * writes, so that the second step may work on one buffer. */
+ * writes, so that each step may work on one buffer. */
 static void run_reference(tg_op *op, tg_space to, const void *in, void *out)
 {
-    (void)to; /* its own adjoint */
-    tg_exchange_run(op, TG_X, in, out);
-    tg_exchange_run(op, TG_Y, out, out);
+    both_ways *b = op->state;
+    tg_pieces *e = &b->pieces[b->same_store ? TG_X : to];
+    if (!b->same_store)
+        tg_blocks_copy(&b->whole[to == TG_Y ? TG_X : TG_Y], in, &b->whole[to], out);
+    tg_exchange_run(op, e, TG_X, b->same_store ? in : out, out);
+    tg_exchange_run(op, e, TG_Y, out, out);
+}
+
+static tg_status plan_both_ways(const tg_problem *problem, tg_op *op)
+{
+    const bool pack[2] = {true, true};
+    both_ways *b = tg_keep(op, (ptrdiff_t)sizeof *b);
+    tg_status status = tg_check_memory(b, (ptrdiff_t)sizeof *b);
+    if (!b)
+        return status;
+    op->state = b;
+    op->release = release;
+    op->run = run_reference;
+    b->same_store = tg_store_equal(&problem->store_x, &problem->store_y);
+    for (tg_space space = TG_X; space <= TG_Y && status.code == TG_OK; space++) {
+        tg_problem on_one_buffer = *problem;
+        on_one_buffer.store_x = on_one_buffer.store_y =
+            space == TG_X ? problem->store_x : problem->store_y;
+        if (space == TG_X || !b->same_store)
+            status = tg_pieces_plan(&b->pieces[space], &on_one_buffer, op, pack);
+    }
+    if (status.code == TG_OK && !b->same_store)
+        status = tg_keep_pair(op, &op->view[TG_X], &op->view[TG_X].box, &op->view[TG_Y],
+                              &op->view[TG_Y].box, &b->whole[TG_X], &b->whole[TG_Y]);
+    op->messages *= 2; /* as many on the way to the first copies; over all ranks that is right */
+    return status;
 }
 
 static tg_status plan_reference(const tg_problem *problem, tg_op *op)
 {
-    tg_status status = tg_exchange_reference(&problem->x, &problem->y, op);
-    op->run = run_reference;
-    op->messages *=
-        2; /* as many on the way to the first copies; summed over the ranks that is right */
-    return status;
+    return tg_agree(op->comm, plan_both_ways(problem, op));
 }
 
 /* Each entry of a part is added at least once by somebody, and reaches everybody: 2 (k - 1) entries
@@ -50,7 +97,20 @@ static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *res
 static const tg_algorithm reference = {"reference", "packed messages to and from the first copy",
                                        plan_reference};
 static const tg_algorithm mpi = {"mpi", "MPI_Allreduce", tg_plan_allreduce};
-static const tg_algorithm *const algorithms[] = {&reference, &mpi, NULL};
+static const tg_algorithm node = {
+    "node", "shared memory inside a node, MPI_Allreduce between nodes", tg_plan_node_sum};
+static const tg_algorithm cma = {
+    "cma", "as node, long runs read from the sender's memory where the system permits it",
+    tg_plan_cma_sum};
+static const tg_algorithm *const algorithms[] = {&reference,
+                                                 &mpi,
+                                                 &tg_tree_all_sum,
+                                                 &tg_ring_all_sum,
+                                                 &tg_scatter_allgather_all_sum,
+                                                 &node,
+                                                 &cma,
+                                                 &tg_engine_auto,
+                                                 NULL};
 
 /* P copies of the whole tensor. */
 static void auto_grid(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size)

@@ -4,6 +4,8 @@
  * one first, only the link is lost: the duplicate lives as long as plans use it. */
 #include "primitives/comm.h"
 
+#include "primitives/node.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +89,7 @@ void tg_comm_close(tg_comm *comm)
         MPI_Comm_delete_attr(comm->user, key);
     if (links == 0 && key != MPI_KEYVAL_INVALID)
         MPI_Comm_free_keyval(&key);
+    tg_node_close(comm->node);
     MPI_Comm_free(&comm->mpi);
     free(comm);
 }

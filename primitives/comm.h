@@ -17,12 +17,16 @@
 enum { TG_TAG = 0 };
 
 typedef struct tg_group tg_group;
+typedef struct tg_graph tg_graph;
+typedef struct tg_node tg_node;
 
 typedef struct {
     MPI_Comm mpi;     /* our duplicate */
     MPI_Comm user;    /* whose attribute this is; MPI_COMM_NULL once the user has freed it */
     int plans;        /* that use it */
     tg_group *groups; /* a linked list */
+    tg_graph *graphs; /* of neighbor.c: a linked list, in one order on all ranks */
+    tg_node *node;    /* made by the first plan that needs it (node.h); NULL: none yet */
 } tg_comm;
 
 /* Calls: Collective on user. Errors: TG_NO_MEMORY, agreed by all ranks; *comm is then NULL. */

@@ -75,6 +75,36 @@ void tg_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI
     }
 }
 
+void tg_make_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
+                  MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Send_init(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm, &requests[i]);
+    }
+}
+
+void tg_make_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
+                     MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Recv_init(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, &requests[i]);
+    }
+}
+
+#ifdef TG_HAVE_RMA
+void tg_put(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, ptrdiff_t bytes,
+            MPI_Win window)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Put(at(in, s), s.count, dtype->mpi(), to, bytes + s.offset, s.count, dtype->mpi(),
+                window);
+    }
+}
+#endif
+
 void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {

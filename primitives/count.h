@@ -28,6 +28,16 @@ void tg_start_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int t
                    MPI_Request *requests);
 void tg_start_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
                       MPI_Request *requests);
+/* Persistent requests, to be started later (MPI_Send_init, MPI_Recv_init). */
+void tg_make_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
+                  MPI_Request *requests);
+void tg_make_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
+                     MPI_Request *requests);
+#ifdef TG_HAVE_RMA
+/* MPI_Put to so many bytes behind the start of a window whose displacements count bytes. */
+void tg_put(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, ptrdiff_t bytes,
+            MPI_Win window);
+#endif
 void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm);
 void tg_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
                MPI_Comm comm);

@@ -10,9 +10,8 @@
 
 #include <stdlib.h>
 
-void tg_exchange_run(tg_op *op, tg_space to, const void *in, void *out)
+void tg_exchange_run(const tg_op *op, tg_pieces *e, tg_space to, const void *in, void *out)
 {
-    tg_pieces *e = op->state;
     tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
     for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
@@ -28,37 +27,33 @@ void tg_exchange_run(tg_op *op, tg_space to, const void *in, void *out)
     MPI_Waitall(receiver->messages, receiver->requests, MPI_STATUSES_IGNORE);
     MPI_Waitall(sender->messages, sender->requests, MPI_STATUSES_IGNORE);
     if (to == TG_X)
-        tg_pieces_clear(op, e, out);
+        tg_pieces_clear(e, out);
     for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
-        tg_partner_unpack(op, receiver, p, receiver->packed + p->offset, out, tg_pieces_add(e, to));
+        tg_partner_unpack(op, p, receiver->packed + p->offset, out, tg_pieces_add(e, to));
     }
 }
 
-/* The only piece of a partner, when it can be sent from or received into the user's buffer as it
- * lies there. */
-static const tg_block *direct_block(const tg_op *op, const tg_side *s, const tg_partner *p)
+static void run_reference(tg_op *op, tg_space to, const void *in, void *out)
 {
-    const tg_block *block = &s->blocks[p->first];
-    return p->count == 1 && tg_block_contiguous(block) && !op->in_place ? block : NULL;
+    tg_exchange_run(op, op->state, to, in, out);
 }
 
-/* No message, so nothing to wait for. */
-static void no_message(const tg_partner *p)
+/* Nothing to wait for, from now on. */
+void tg_no_message(tg_partner *p)
 {
     for (int i = 0; i < p->messages; i++)
         p->requests[i] = MPI_REQUEST_NULL;
+    p->messages = 0;
 }
 
 static void post_receives(const tg_op *op, tg_side *s, void *out, bool add)
 {
     for (int i = 0; i < s->npartners; i++) {
         const tg_partner *p = &s->partners[i];
-        const tg_block *direct = add ? NULL : direct_block(op, s, p);
-        if (i == s->self)
-            no_message(p);
-        else
-            tg_start_receive(direct ? (char *)out + direct->offset : s->packed + p->offset,
+        bool direct = !add && tg_is_direct(op, p);
+        if (p->messages > 0)
+            tg_start_receive(direct ? (char *)out + p->blocks.block->offset : s->packed + p->offset,
                              p->entries, op->dtype, p->rank, op->comm, p->requests);
     }
 }
@@ -67,62 +62,67 @@ static void post_sends(const tg_op *op, tg_side *s, const void *in)
 {
     for (int i = 0; i < s->npartners; i++) {
         const tg_partner *p = &s->partners[i];
-        const tg_block *direct = direct_block(op, s, p);
-        if (i == s->self) {
-            no_message(p);
+        bool direct = tg_is_direct(op, p);
+        if (p->messages == 0)
             continue;
-        }
         if (!direct)
             tg_partner_pack(s, p, in);
-        tg_start_send(direct ? (const char *)in + direct->offset : s->packed + p->offset,
+        tg_start_send(direct ? (const char *)in + p->blocks.block->offset : s->packed + p->offset,
                       p->entries, op->dtype, p->rank, op->comm, p->requests);
     }
 }
 
-/* What this rank gives itself, and the clearing that must stand between reading and adding. */
-static void give_self(tg_op *op, tg_pieces *e, tg_space to, const void *in, void *out)
+void tg_messages_start(const tg_op *op, tg_pieces *e, tg_space to, const void *in, void *out)
 {
-    const tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
-    bool in_place = op->in_place &&
-                    sender->self >= 0; /* images on a periodic axis: read before they are cleared */
-    const char *packed = in_place ? sender->packed + sender->partners[sender->self].offset : NULL;
-    if (in_place)
-        tg_partner_pack(sender, &sender->partners[sender->self], in);
-    if (to == TG_X)
-        tg_pieces_clear(op, e, out);
-    if (in_place)
-        tg_partner_unpack(op, receiver, &receiver->partners[receiver->self], packed, out,
-                          tg_pieces_add(e, to));
-    const tg_block *source = to == TG_Y ? e->self_x : e->self_y;
-    const tg_block *target = to == TG_Y ? e->self_y : e->self_x;
-    for (int i = 0; !op->in_place && i < e->self_count; i++)
-        if (tg_pieces_add(e, to))
-            tg_block_add_block(&source[i], in, &target[i], out, op->dtype);
-        else
-            tg_block_copy(&source[i], in, &target[i], out);
+    post_receives(op, &e->side[to], out, tg_pieces_add(e, to));
+    post_sends(op, &e->side[to == TG_Y ? TG_X : TG_Y], in);
 }
 
-static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)
+void tg_messages_finish(const tg_op *op, tg_pieces *e, tg_space to, void *out)
 {
-    tg_pieces *e = op->state;
-    tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
+    const tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
     bool add = tg_pieces_add(e, to);
-    post_receives(op, receiver, out, add);
-    post_sends(op, sender, in);
-    give_self(op, e, to, in, out);
     /* In the partners' order: sums repeat bit for bit. */
     for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
-        if (i == receiver->self)
+        if (p->messages == 0)
             continue;
         MPI_Waitall(p->messages, p->requests, MPI_STATUSES_IGNORE);
-        if (add || !direct_block(op, receiver, p))
-            tg_partner_unpack(op, receiver, p, receiver->packed + p->offset, out, add);
+        if (add || !tg_is_direct(op, p))
+            tg_partner_unpack(op, p, receiver->packed + p->offset, out, add);
     }
     MPI_Waitall(sender->messages, sender->requests, MPI_STATUSES_IGNORE);
 }
 
+static void start_p2p(tg_op *op, tg_space to, const void *in, void *out)
+{
+    tg_messages_start(op, op->state, to, in, out);
+    tg_pieces_give_self(op, op->state, to, in, out);
+}
+
+static void finish_p2p(tg_op *op, tg_space to, const void *in, void *out)
+{
+    (void)in;
+    tg_messages_finish(op, op->state, to, out);
+}
+
+static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)
+{
+    start_p2p(op, to, in, out);
+    finish_p2p(op, to, in, out);
+}
+
 /* ---- plans ---- */
+
+void tg_start_again(tg_op *op, ptrdiff_t held_bytes)
+{
+    op->release(op);
+    op->release = NULL;
+    op->start = op->finish = NULL;
+    op->state = NULL;
+    op->messages = -1;
+    op->held_bytes = held_bytes;
+}
 
 static void release(tg_op *op)
 {
@@ -130,51 +130,50 @@ static void release(tg_op *op)
     free(op->state);
 }
 
-static tg_status plan_pieces(const tg_layout *x, const tg_layout *y, tg_op *op, bool packs,
+static tg_status plan_pieces(const tg_problem *problem, tg_op *op, bool packed,
                              void (*run)(tg_op *, tg_space, const void *, void *))
 {
-    const bool pack[2] = {packs, packs};
+    const bool pack[2] = {packed, packed};
     tg_pieces *e = tg_keep(op, (ptrdiff_t)sizeof *e);
     if (!e)
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *e);
     op->state = e;
     op->release = release;
     op->run = run;
-    return tg_pieces_plan(e, x, y, op, pack);
-}
-
-tg_status tg_exchange_reference(const tg_layout *x, const tg_layout *y, tg_op *op)
-{
-    return tg_agree(op->comm, plan_pieces(x, y, op, true, tg_exchange_run));
+    return tg_pieces_plan(e, problem, op, pack);
 }
 
 static tg_status plan_reference(const tg_problem *problem, tg_op *op)
 {
-    return tg_exchange_reference(&problem->x, &problem->y, op);
+    return tg_agree(op->comm, plan_pieces(problem, op, true, run_reference));
 }
 
-/* Packed buffers for those partners only that a message is packed for, in one direction at least.
- */
-static tg_status pack_where_needed(tg_op *op, const tg_pieces *e, tg_space space, tg_side *s)
+/* Are pieces packed for the partner, in one direction at least? In place also those that are no
+ * message, so that all is read before anything is written. */
+static bool packs(const tg_op *op, const tg_pieces *e, tg_space space, const tg_partner *p)
 {
-    s->packed_bytes = 0;
-    for (int i = 0; i < s->npartners; i++) {
-        tg_partner *p = &s->partners[i];
-        bool needed =
-            i == s->self ? op->in_place : !direct_block(op, s, p) || tg_pieces_add(e, space);
-        p->offset = s->packed_bytes;
-        s->packed_bytes += needed ? p->entries * (ptrdiff_t)op->dtype->size : 0;
+    return op->in_place || (p->messages > 0 && (!tg_is_direct(op, p) || tg_pieces_add(e, space)));
+}
+
+tg_status tg_messages_plan(tg_op *op, tg_pieces *e)
+{
+    tg_status status = tg_success();
+    for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++) {
+        tg_side *s = &e->side[space];
+        if (s->self >= 0)
+            tg_no_message(&s->partners[s->self]);
+        status = tg_pieces_buffer(op, e, space, packs);
     }
-    s->packed = tg_keep(op, s->packed_bytes);
-    return tg_check_memory(s->packed, s->packed_bytes);
+    return status;
 }
 
 static tg_status plan_p2p(const tg_problem *problem, tg_op *op)
 {
-    tg_status status = plan_pieces(&problem->x, &problem->y, op, false, run_p2p);
-    tg_pieces *e = op->state;
-    for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
-        status = pack_where_needed(op, e, space, &e->side[space]);
+    tg_status status = plan_pieces(problem, op, false, run_p2p);
+    op->start = start_p2p;
+    op->finish = finish_p2p;
+    if (status.code == TG_OK)
+        status = tg_messages_plan(op, op->state);
     return tg_agree(op->comm, status);
 }
 

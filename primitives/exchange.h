@@ -3,18 +3,71 @@
 #ifndef TG_EXCHANGE_H
 #define TG_EXCHANGE_H
 
-#include "primitives/op.h"
+#include "primitives/auto.h"
+#include "primitives/comm.h"
+#include "primitives/pieces.h"
 
-/* reference, p2p, and MPI_Alltoallw under the name mpi; exchange.c and alltoallw.c tell them apart.
- * */
-extern const tg_algorithm tg_engine_reference, tg_engine_p2p, tg_engine_alltoallw;
+/* reference, p2p, MPI_Alltoallw under the name mpi, node and cma; exchange.c, alltoallw.c
+ * and node_pieces.c tell them apart.
+ * Each plans y[held] = x[owned] and its adjoint, x[owned] = the sum of y[held]. */
+extern const tg_algorithm tg_engine_reference, tg_engine_p2p, tg_engine_alltoallw, tg_engine_node,
+    tg_engine_cma;
 
-/* Calls: Collective on op->comm; the status is agreed by all ranks. Plan y[held] = x[owned] and its
- * adjoint, x[owned] = the sum of y[held], between the layouts x and y. */
-tg_status tg_exchange_reference(const tg_layout *x, const tg_layout *y, tg_op *op);
-tg_status tg_exchange_alltoallw(const tg_layout *x, const tg_layout *y, tg_op *op);
+/* The same map, each in its own file. neighbor and rma are absent where the MPI library has not the
+ * calls. */
+extern const tg_algorithm tg_engine_persistent, tg_engine_alltoallv;
+#ifdef TG_HAVE_NEIGHBOR
+extern const tg_algorithm tg_engine_neighbor;
+#define TG_ROW_NEIGHBOR &tg_engine_neighbor,
+#else
+#define TG_ROW_NEIGHBOR
+#endif
+#ifdef TG_HAVE_RMA
+extern const tg_algorithm tg_engine_rma;
+#define TG_ROW_RMA &tg_engine_rma,
+#else
+#define TG_ROW_RMA
+#endif
+/* For the lists of primitives in which each rank has few partners or all ranks are partners. */
+#define TG_ROWS_EXCHANGE                                                                           \
+    &tg_engine_p2p, &tg_engine_persistent, TG_ROW_NEIGHBOR &tg_engine_alltoallv,                   \
+        TG_ROW_RMA &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
 
-/* Run what tg_exchange_reference planned; towards y, in and out may be the same buffer. */
-void tg_exchange_run(tg_op *op, tg_space to, const void *in, void *out);
+/* For scatter and gather, in which one rank has all others as partners. */
+#define TG_ROWS_ONE_TO_ALL                                                                         \
+    &tg_engine_p2p, &tg_engine_persistent, &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
+
+/* Calls: Collective on op->comm. What reference does: pieces that were planned with packed buffers
+ * on both sides move towards `to`. in and out may be the same buffer. */
+void tg_exchange_run(const tg_op *op, tg_pieces *pieces, tg_space to, const void *in, void *out);
+
+/* Calls: Collective on op->comm. Frees what an algorithm has planned, so that another one can plan
+ * in its place; held_bytes: of the operator before. */
+void tg_start_again(tg_op *op, ptrdiff_t held_bytes);
+/* p2p in parts, for algorithms that move the pieces of some partners in another way: those have had
+ * tg_no_message, after tg_pieces_plan and before tg_messages_plan. `plan` makes the packed buffers;
+ * between start and finish stands tg_pieces_give_self.
+ * Calls: Local: tg_no_message, tg_messages_plan (Errors: TG_NO_MEMORY). Collective on op->comm:
+ * start and finish. */
+void tg_no_message(tg_partner *partner);
+tg_status tg_messages_plan(tg_op *op, tg_pieces *pieces);
+void tg_messages_start(const tg_op *op, tg_pieces *pieces, tg_space to, const void *in, void *out);
+void tg_messages_finish(const tg_op *op, tg_pieces *pieces, tg_space to, void *out);
+
+/* The ranks of both layouts, for algorithms that are one collective of them (alltoallw.c). */
+typedef struct {
+    tg_group *shared; /* NULL: this rank takes no part */
+    MPI_Comm mpi;     /* of shared */
+    int *ranks;       /* ascending, each once: tables of the collective have an entry for each */
+    int size;
+} tg_members;
+
+/* Calls: tg_members_find Local; Errors: TG_NO_MEMORY, to be agreed on before tg_members_open and
+ * after both tg_members_free, which are Collective on these ranks. tg_members_index tells the place
+ * of a partner. */
+tg_status tg_members_find(const tg_problem *problem, tg_op *op, tg_members *members);
+void tg_members_open(tg_members *members);
+int tg_members_index(const tg_members *members, int rank);
+void tg_members_free(tg_members *members);
 
 #endif

@@ -1,25 +1,23 @@
 /* group.c: MPI_Bcast, MPI_Reduce and MPI_Allreduce in groups of ranks that hold the same part.
  *
- * A rank is in at most two groups: the one of its part of x, as root, and the one of its part of
- * y, as a copy. Groups are numbered by their part, and every rank goes through its groups in
- * ascending number, when communicators are made and in every run: no cycle of ranks can wait for
- * each other.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: broadcast and sum-reduction are each
  * other's adjoints. */
 #include "primitives/group.h"
 
 #include "primitives/count.h"
+#include "primitives/holders.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct {
-    int number;        /* the part that the group is about */
-    ptrdiff_t entries; /* of the part */
-    tg_group *shared;  /* NULL for a lone rank */
-    MPI_Comm comm;     /* of shared; MPI_COMM_NULL for a lone rank */
-    int root;          /* rank in comm */
-    bool sends, holds; /* this rank has the part of x; a copy in y */
+    tg_holders of;
+    tg_group *shared;      /* NULL for a lone rank */
+    MPI_Comm comm;         /* of shared; MPI_COMM_NULL for a lone rank */
+    bool plain;            /* both parts are one run: calls count entries of the user's buffers */
+    MPI_Datatype type[2];  /* not plain: the part in these buffers */
+    char *packed;          /* not plain: for reductions */
+    MPI_Request under_way; /* between tg_start and tg_finish */
 } group;
 
 typedef struct {
@@ -30,109 +28,48 @@ typedef struct {
 static void release_groups(tg_op *op)
 {
     groups *g = op->state;
-    for (int i = 0; i < g->ngroups; i++)
-        tg_group_drop(g->group[i].shared);
+    for (group *made = g->group; made < g->group + g->ngroups; made++) {
+        tg_group_drop(made->shared);
+        for (tg_space space = TG_X; space <= TG_Y; space++)
+            if (made->type[space] != MPI_DATATYPE_NULL)
+                MPI_Type_free(&made->type[space]);
+        free(made->packed);
+        tg_holders_free(&made->of);
+    }
     free(g);
 }
 
-/* The place in `layout` of the part at `coords` of a layout with copies: copied axes count from the
- * first copy. */
-static int part_number(const tg_layout *layout, const int coords[TG_MAX_NDIM],
-                       const tg_layout *copies)
+/* The group's communicator, if it has more than one rank, and what non-contiguous parts need.
+ * Local. */
+static tg_status prepare_group(tg_op *op, group *made)
 {
-    int part[TG_MAX_NDIM];
-    for (int a = 0; a < layout->ndim; a++)
-        part[a] = copies->axis[a].copied ? 0 : coords[a];
-    return tg_layout_place_at(layout, part);
+    const tg_holders *of = &made->of;
+    if (of->size > 1) {
+        made->shared = tg_group_get(op->shared, of->ranks, of->size);
+        if (!made->shared)
+            return tg_check_memory(NULL, of->size * (ptrdiff_t)sizeof(int));
+    }
+    made->plain = tg_blocks_contiguous(&of->part[TG_X]) && tg_blocks_contiguous(&of->part[TG_Y]);
+    for (tg_space space = TG_X; !made->plain && space <= TG_Y; space++)
+        made->type[space] = tg_blocks_type(&of->part[space], op->dtype);
+    const ptrdiff_t bytes = made->plain ? 0 : of->entries * (ptrdiff_t)op->dtype->size;
+    made->packed = tg_keep(op, bytes);
+    return tg_check_memory(made->packed, bytes);
 }
 
-/* Ranks of comm in the group of the part at coords: the copies in the order of their places; in
- * front of them the owner when it holds no copy. Returns a malloc'ed list; *root is the owner's
- * index. */
-static int *ranks_of_group(const tg_layout *copies, const int coords[TG_MAX_NDIM], int owner,
-                           int *size, int *root)
+/* The groups of this rank. Local. */
+static tg_status find_groups(const tg_problem *problem, tg_op *op, groups *g)
 {
-    bool fixed[TG_MAX_NDIM];
-    int count = 1;
-    for (int a = 0; a < copies->ndim; a++) {
-        fixed[a] = !copies->axis[a].copied;
-        count *= fixed[a] ? 1 : copies->axis[a].parts;
-    }
-    int *list = malloc(((size_t)count + 1) * sizeof *list);
-    if (!list)
-        return NULL;
-    *size = tg_layout_ranks_at(copies, coords, fixed, list);
-    for (*root = 0; *root < *size && list[*root] != owner;)
-        (*root)++;
-    if (*root == *size) { /* the owner holds no copy */
-        memmove(list + 1, list, (size_t)*size * sizeof *list);
-        list[0] = owner;
-        *root = 0;
-        (*size)++;
-    }
-    return list;
-}
-
-/* Fill in the root, and share the group's communicator if it has more than one rank. Local. */
-static tg_status share_group(const tg_layout *x, const tg_layout *y, const int coords[TG_MAX_NDIM],
-                             tg_op *op, group *made)
-{
-    int size;
-    int *ranks = ranks_of_group(y, coords, tg_layout_rank(x, made->number), &size, &made->root);
-    if (ranks && size > 1)
-        made->shared = tg_group_get(op->shared, ranks, size);
-    bool good = ranks && (size == 1 || made->shared);
-    free(ranks);
-    return good ? tg_success() : tg_check_memory(NULL, tg_layout_size(y) * (ptrdiff_t)sizeof(int));
-}
-
-/* The groups of this rank, in ascending number. Local. */
-static tg_status find_groups(const tg_layout *x, const tg_layout *y, tg_op *op, groups *g)
-{
-    int place_x = tg_layout_place(x, op->rank), place_y = tg_layout_place(y, op->rank);
-    int coords_x[TG_MAX_NDIM] = {0}, coords_y[TG_MAX_NDIM] = {0};
-    int number_x = -1, number_y = -1;
-    if (place_x >= 0) {
-        tg_layout_coords(x, place_x, coords_x);
-        number_x = part_number(x, coords_x, y);
-    }
-    if (place_y >= 0) {
-        tg_layout_coords(y, place_y, coords_y);
-        number_y = part_number(x, coords_y, y);
-    }
-    bool same = number_x == number_y;
-    for (int i = 0; i < 2; i++) {
-        bool of_x = (i == 0) == (number_x <= number_y); /* ascending */
-        int number = of_x ? number_x : number_y;
-        if (number < 0 || (same && i == 1))
-            continue;
-        tg_box box = of_x ? tg_layout_held(x, op->rank) : tg_layout_held(y, op->rank);
-        if (tg_box_count(&box) == 0) /* all ranks of the group know it: nothing to send */
-            continue;
-        group *made = &g->group[g->ngroups++];
-        *made = (group){.number = number,
-                        .entries = tg_box_count(&box),
-                        .comm = MPI_COMM_NULL,
-                        .sends = of_x || same,
-                        .holds = !of_x || same};
-        tg_status status = share_group(x, y, of_x ? coords_x : coords_y, op, made);
-        if (status.code != TG_OK)
-            return status;
-    }
-    return tg_success();
-}
-
-/* In place a collective reads and writes one contiguous part. */
-static tg_status check_in_place(const tg_problem *problem, const tg_op *op)
-{
-    tg_box x = tg_layout_held(&problem->x, op->rank), y = tg_layout_held(&problem->y, op->rank);
-    if (!op->in_place || tg_box_count(&x) == 0 || tg_box_count(&y) == 0 || tg_box_equal(&x, &y))
-        return tg_success();
-    return tg_fail(
-        TG_BAD_INPUT,
-        "in-place=yes algorithm=%s: rank %d holds different parts of x and y; expected the same "
-        "part, or algorithm=reference",
-        problem->algorithm->name, op->rank);
+    tg_holders found[2];
+    tg_status status = tg_find_holders(problem, op, found, &g->ngroups);
+    for (int i = 0; i < g->ngroups; i++)
+        g->group[i] = (group){.of = found[i],
+                              .comm = MPI_COMM_NULL,
+                              .type = {MPI_DATATYPE_NULL, MPI_DATATYPE_NULL},
+                              .under_way = MPI_REQUEST_NULL};
+    for (int i = 0; status.code == TG_OK && i < g->ngroups; i++)
+        status = prepare_group(op, &g->group[i]);
+    return status;
 }
 
 static tg_status plan_groups(const tg_problem *problem, tg_op *op)
@@ -142,84 +79,213 @@ static tg_status plan_groups(const tg_problem *problem, tg_op *op)
     op->state = g;
     op->release = g ? release_groups : NULL;
     if (g)
-        status = check_in_place(problem, op);
-    if (status.code == TG_OK)
-        status = find_groups(&problem->x, &problem->y, op, g);
+        status = find_groups(problem, op, g);
     status = tg_agree(op->comm, status);
     for (int i = 0; status.code == TG_OK && i < g->ngroups; i++)
         if (g->group[i].shared)
-            g->group[i].comm = tg_group_mpi(g->group[i].shared, g->group[i].number);
+            g->group[i].comm = tg_group_mpi(g->group[i].shared, g->group[i].of.number);
     return status;
+}
+
+/* ---- calls: at once, or under way until finish_group ---- */
+
+/* NULL: the call is made at once; also where its entries are more than one call counts. */
+static MPI_Request *later_of(group *g, bool halves)
+{
+    return halves && tg_count_fits(g->of.entries) ? &g->under_way : NULL;
+}
+
+static void call_bcast(const tg_op *op, const group *g, tg_space from, void *buffer,
+                       MPI_Request *later)
+{
+    void *const begin = g->plain ? tg_part_begin(&g->of.part[from], buffer) : buffer;
+    const int count = g->plain && later ? (int)g->of.entries : 1;
+    const MPI_Datatype type = g->plain ? op->dtype->mpi() : g->type[from];
+    if (later)
+        MPI_Ibcast(begin, count, type, g->of.root, g->comm, later);
+    else if (g->plain)
+        tg_bcast(begin, g->of.entries, op->dtype, g->of.root, g->comm);
+    else
+        MPI_Bcast(begin, count, type, g->of.root, g->comm);
+}
+
+static void call_reduce(const tg_op *op, const group *g, const void *terms, void *sum,
+                        MPI_Request *later)
+{
+    if (later)
+        MPI_Ireduce(terms, sum, (int)g->of.entries, op->dtype->mpi(), op->dtype->sum(), g->of.root,
+                    g->comm, later);
+    else
+        tg_reduce(terms, sum, g->of.entries, op->dtype, g->of.root, g->comm);
+}
+
+static void call_allreduce(const tg_op *op, const group *g, const void *terms, void *sum,
+                           MPI_Request *later)
+{
+    if (later)
+        MPI_Iallreduce(terms, sum, (int)g->of.entries, op->dtype->mpi(), op->dtype->sum(), g->comm,
+                       later);
+    else
+        tg_allreduce(terms, sum, g->of.entries, op->dtype, g->comm);
+}
+
+/* ---- what comes before a call and after it ---- */
+
+/* A lone rank's copy from one side to the other. */
+static void copy_here(const tg_op *op, const group *g, tg_space to, const void *in, void *out)
+{
+    if (!op->in_place)
+        tg_blocks_copy(&g->of.part[to == TG_Y ? TG_X : TG_Y], in, &g->of.part[to], out);
+}
+
+static void start_broadcast(const tg_op *op, const group *g, const void *x, void *y,
+                            MPI_Request *later)
+{
+    if (g->of.sends && g->of.holds)
+        copy_here(op, g, TG_Y, x, y);
+    /* A root that holds no copy sends from x, which MPI_Bcast leaves as it is. */
+    if (g->comm != MPI_COMM_NULL)
+        call_bcast(op, g, g->of.holds ? TG_Y : TG_X, g->of.holds ? y : (void *)(uintptr_t)x, later);
+}
+
+/* Where a sum is made: in the user's buffer if the part is one run there. */
+static char *sum_begin(const group *g, tg_space to, void *out)
+{
+    return tg_blocks_contiguous(&g->of.part[to]) ? tg_part_begin(&g->of.part[to], out) : g->packed;
+}
+
+/* This rank's terms of a sum that is made at `sum`: where they lie, or packed there. */
+static const void *terms_of(const tg_op *op, const group *g, tg_space from, const void *in,
+                            char *sum)
+{
+    if (tg_blocks_contiguous(&g->of.part[from]))
+        return op->in_place ? MPI_IN_PLACE : tg_part_begin(&g->of.part[from], in);
+    tg_blocks_pack(&g->of.part[from], in, sum);
+    return MPI_IN_PLACE;
+}
+
+/* The root makes the sum; it may have no terms of its own. The others give theirs. */
+static void start_reduce(const tg_op *op, const group *g, const void *y, void *x,
+                         MPI_Request *later)
+{
+    if (g->comm == MPI_COMM_NULL) {
+        copy_here(op, g, TG_X, y, x);
+    } else if (g->of.sends) {
+        char *const sum = sum_begin(g, TG_X, x);
+        if (!g->of.holds)
+            memset(sum, 0, (size_t)g->of.entries * op->dtype->size);
+        call_reduce(op, g, g->of.holds ? terms_of(op, g, TG_Y, y, sum) : MPI_IN_PLACE, sum, later);
+    } else {
+        const bool direct = tg_blocks_contiguous(&g->of.part[TG_Y]);
+        if (!direct)
+            tg_blocks_pack(&g->of.part[TG_Y], y, g->packed);
+        call_reduce(op, g, direct ? tg_part_begin(&g->of.part[TG_Y], y) : g->packed, NULL, later);
+    }
+}
+
+static void start_allreduce(const tg_op *op, const group *g, tg_space to, const void *in, void *out,
+                            MPI_Request *later)
+{
+    if (g->comm == MPI_COMM_NULL) {
+        copy_here(op, g, to, in, out);
+        return;
+    }
+    char *const sum = sum_begin(g, to, out);
+    call_allreduce(op, g, terms_of(op, g, to == TG_Y ? TG_X : TG_Y, in, sum), sum, later);
+}
+
+/* The call has ended; this rank's sum is put where it belongs. */
+static void finish_group(group *g, tg_space to, bool sums, void *out)
+{
+    if (g->under_way != MPI_REQUEST_NULL)
+        /* Begun by the first half. NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker) */
+        MPI_Wait(&g->under_way, MPI_STATUS_IGNORE);
+    if (sums && g->comm != MPI_COMM_NULL && !tg_blocks_contiguous(&g->of.part[to]))
+        tg_blocks_unpack(&g->of.part[to], g->packed, out);
 }
 
 /* ---- broadcast and its adjoint ---- */
 
-/* A part is dense, and a group has one only if it is not empty. */
-static size_t part_bytes(const tg_op *op, const group *g)
+static void start_bcast(tg_op *op, tg_space to, group *g, const void *in, void *out, bool halves)
 {
-    return (size_t)g->entries * op->dtype->size;
+    if (to == TG_Y)
+        start_broadcast(op, g, in, out, later_of(g, halves));
+    else
+        start_reduce(op, g, in, out, later_of(g, halves));
 }
 
-static void broadcast_group(const tg_op *op, const group *g, const void *x, void *y)
+static void finish_bcast(tg_op *op, tg_space to, group *g, void *out)
 {
-    if (g->sends && g->holds && !op->in_place)
-        memcpy(y, x, part_bytes(op, g));
-    /* A root that holds no copy sends from x, which MPI_Bcast leaves as it is. */
-    if (g->comm != MPI_COMM_NULL)
-        tg_bcast(g->holds ? y : (void *)(uintptr_t)x, g->entries, op->dtype, g->root, g->comm);
-}
-
-static void reduce_group(const tg_op *op, const group *g, const void *y, void *x)
-{
-    if (g->sends && (!g->holds || op->in_place)) {
-        if (!g->holds)
-            memset(x, 0, part_bytes(op, g));
-        if (g->comm != MPI_COMM_NULL)
-            tg_reduce(MPI_IN_PLACE, x, g->entries, op->dtype, g->root, g->comm);
-    } else if (g->comm == MPI_COMM_NULL) {
-        memcpy(x, y, part_bytes(op, g));
-    } else {
-        tg_reduce(y, g->sends ? x : NULL, g->entries, op->dtype, g->root, g->comm);
-    }
+    finish_group(g, to, to == TG_X && g->of.sends, out);
+    if (op->in_place && to == TG_X && g->of.holds && !g->of.sends)
+        tg_blocks_clear(&g->of.part[TG_Y], out); /* no entry of x: cleared once it is sent */
 }
 
 static void run_bcast(tg_op *op, tg_space to, const void *in, void *out)
 {
-    const groups *g = op->state;
-    for (int i = 0; i < g->ngroups; i++)
-        if (to == TG_Y)
-            broadcast_group(op, &g->group[i], in, out);
-        else
-            reduce_group(op, &g->group[i], in, out);
-    for (int i = 0; op->in_place && to == TG_X && i < g->ngroups; i++)
-        if (g->group[i].holds && !g->group[i].sends) /* no entry of x: cleared once it is sent */
-            memset(out, 0, part_bytes(op, &g->group[i]));
+    groups *all = op->state;
+    for (int i = 0; i < all->ngroups; i++)
+        start_bcast(op, to, &all->group[i], in, out, false);
+    for (int i = 0; i < all->ngroups; i++)
+        finish_bcast(op, to, &all->group[i], out);
+}
+
+static void run_bcast_first(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *all = op->state;
+    for (int i = 0; i < all->ngroups; i++)
+        start_bcast(op, to, &all->group[i], in, out, true);
+    /* Awaited by the second half. NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker) */
+}
+
+static void run_bcast_second(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *all = op->state;
+    (void)in;
+    for (int i = 0; i < all->ngroups; i++)
+        finish_bcast(op, to, &all->group[i], out);
 }
 
 tg_status tg_plan_bcast(const tg_problem *problem, tg_op *op)
 {
     op->run = run_bcast;
+    op->start = run_bcast_first;
+    op->finish = run_bcast_second;
     return plan_groups(problem, op);
 }
 
-/* ---- all_sum_reduce ---- */
+/* ---- all_sum_reduce: one group a rank; its own adjoint ---- */
 
 static void run_allreduce(tg_op *op, tg_space to, const void *in, void *out)
 {
-    (void)to; /* its own adjoint */
-    const groups *g = op->state;
-    if (g->ngroups == 0)
+    groups *all = op->state;
+    if (all->ngroups == 0)
         return;
-    if (g->group[0].comm != MPI_COMM_NULL)
-        tg_allreduce(op->in_place ? MPI_IN_PLACE : in, out, g->group[0].entries, op->dtype,
-                     g->group[0].comm);
-    else if (!op->in_place)
-        memcpy(out, in, part_bytes(op, &g->group[0]));
+    start_allreduce(op, &all->group[0], to, in, out, NULL);
+    finish_group(&all->group[0], to, true, out);
+}
+
+static void run_allreduce_first(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *all = op->state;
+    if (all->ngroups > 0)
+        start_allreduce(op, &all->group[0], to, in, out, later_of(&all->group[0], true));
+    /* Awaited by the second half. NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker) */
+}
+
+static void run_allreduce_second(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *all = op->state;
+    (void)in;
+    if (all->ngroups > 0)
+        finish_group(&all->group[0], to, true, out);
 }
 
 tg_status tg_plan_allreduce(const tg_problem *problem, tg_op *op)
 {
-    /* The groups of a broadcast from each part's first copy to all its copies: one group a rank. */
+    /* The groups of a broadcast from each part's first copy to all its copies. */
     op->run = run_allreduce;
+    op->start = run_allreduce_first;
+    op->finish = run_allreduce_second;
     return plan_groups(problem, op);
 }

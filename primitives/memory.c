@@ -17,8 +17,8 @@
 
 typedef struct {
     const tg_regions *map;
-    tg_block x[TG_REGIONS][TG_REGIONS]; /* x[r][c] and y[r][c]: region c of x and region r of y, */
-    tg_block y[TG_REGIONS][TG_REGIONS]; /* as a pair that can be walked together */
+    tg_blocks x[TG_REGIONS][TG_REGIONS]; /* x[r][c] and y[r][c]: region c of x and region r of y, */
+    tg_blocks y[TG_REGIONS][TG_REGIONS]; /* as a pair that can be walked together */
 } memory;
 
 /* Does region `out` of the side that is made read region `in` of the other? */
@@ -35,18 +35,18 @@ static void make_region(const tg_op *op, tg_space to, int r, const void *in, voi
     const int inputs = to == TG_Y ? m->map->of_x : m->map->of_y;
     bool made = op->in_place && r < inputs && reads(m, to, r, r);
     for (int c = 0; c < inputs; c++) {
-        const tg_block *source = to == TG_Y ? &m->x[r][c] : &m->y[c][r];
-        const tg_block *target = to == TG_Y ? &m->y[r][c] : &m->x[c][r];
+        const tg_blocks *source = to == TG_Y ? &m->x[r][c] : &m->y[c][r];
+        const tg_blocks *target = to == TG_Y ? &m->y[r][c] : &m->x[c][r];
         if (!reads(m, to, r, c) || (op->in_place && c == r))
             continue;
         if (made)
-            tg_block_add_block(source, in, target, out, op->dtype);
+            tg_blocks_add_blocks(source, in, target, out, op->dtype);
         else
-            tg_block_copy(source, in, target, out);
+            tg_blocks_copy(source, in, target, out);
         made = true;
     }
     if (!made)
-        tg_block_clear(to == TG_Y ? &m->y[r][0] : &m->x[0][r], out);
+        tg_blocks_clear(to == TG_Y ? &m->y[r][0] : &m->x[0][r], out);
 }
 
 static void run(tg_op *op, tg_space to, const void *in, void *out)
@@ -58,12 +58,18 @@ static void run(tg_op *op, tg_space to, const void *in, void *out)
     for (int i = 0; i < outputs; i++)
         make_region(op, to, b_first ? 1 - i : i, in, out);
     for (int r = m->map->of_x; op->in_place && to == TG_X && r < m->map->of_y; r++)
-        tg_block_clear(&m->y[r][0], out);
+        tg_blocks_clear(&m->y[r][0], out);
 }
 
 static void release(tg_op *op)
 {
-    free(op->state);
+    memory *m = op->state;
+    for (int r = 0; r < TG_REGIONS; r++)
+        for (int c = 0; c < TG_REGIONS; c++) {
+            free(m->x[r][c].block);
+            free(m->y[r][c].block);
+        }
+    free(m);
 }
 
 /* The part of a held box that is region r. */
@@ -75,23 +81,32 @@ static tg_box region_of(const tg_layout *layout, int rank, int r)
     return tg_box_intersect(&held, &region);
 }
 
-static tg_status plan(const tg_problem *problem, tg_op *op)
+static tg_status plan_pairs(const tg_problem *problem, tg_op *op, memory *m)
 {
-    memory *m = calloc(1, sizeof *m);
-    op->state = m;
-    op->run = run;
-    op->release = release;
-    op->messages = 0;
-    if (m)
-        m->map = problem->primitive->regions;
-    for (int r = 0; m && r < m->map->of_y; r++)
-        for (int c = 0; c < m->map->of_x; c++) {
+    tg_status status = tg_success();
+    for (int r = 0; r < m->map->of_y; r++)
+        for (int c = 0; c < m->map->of_x && status.code == TG_OK; c++) {
             tg_box x = region_of(&problem->x, op->rank, c);
             tg_box y = region_of(&problem->y, op->rank, r);
-            tg_block_pair(&op->box[TG_X], &x, &op->box[TG_Y], &y, op->dtype->size, &m->x[r][c],
-                          &m->y[r][c]);
+            status = tg_keep_pair(op, &op->view[TG_X], &x, &op->view[TG_Y], &y, &m->x[r][c],
+                                  &m->y[r][c]);
         }
-    return tg_agree(op->comm, tg_check_memory(m, (ptrdiff_t)sizeof *m));
+    return status;
+}
+
+static tg_status plan(const tg_problem *problem, tg_op *op)
+{
+    memory *m = tg_keep(op, (ptrdiff_t)sizeof *m);
+    tg_status status = tg_check_memory(m, (ptrdiff_t)sizeof *m);
+    op->messages = 0;
+    if (m) {
+        m->map = problem->primitive->regions;
+        op->state = m;
+        op->run = run;
+        op->release = release;
+        status = plan_pairs(problem, op, m);
+    }
+    return tg_agree(op->comm, status);
 }
 
 /* ---- rows ---- */

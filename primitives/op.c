@@ -1,6 +1,6 @@
-/* op.c: planning, applying, flipping and chaining operators; agreement of all ranks on errors.
+/* op.c: planning, applying and flipping operators.
  *
- * (F*)* = F is flip; (G F)* = F* G* is chain.
+ * (F*)* = F is flip.
  * Source: Hewett and Grady, arXiv 2006.03108, section 2. */
 #include "primitives/op.h"
 
@@ -80,98 +80,24 @@ tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *f
     return status;
 }
 
-/* ---- agreement ---- */
-
-/* All ranks learn the worst code and the text of the lowest rank that has it. `fingerprint` must be
- * the same everywhere when all are well. One reduction when nothing is wrong. */
-static tg_status agree(MPI_Comm comm, tg_status mine, uint64_t fingerprint)
-{
-    int rank, size;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_size(comm, &size);
-    uint64_t verdict = (uint64_t)mine.code << 32 | (uint64_t)(size - rank);
-    uint64_t all[3] = {mine.code == TG_OK ? 0 : verdict, fingerprint, ~fingerprint};
-    MPI_Allreduce(MPI_IN_PLACE, all, 3, MPI_UINT64_T, MPI_MAX, comm);
-    if (all[0] != 0) {
-        MPI_Bcast(&mine, (int)sizeof mine, MPI_BYTE, size - (int)(all[0] & UINT32_MAX), comm);
-        return mine;
-    }
-    if (all[1] != ~all[2])
-        return tg_fail(
-            TG_DISAGREE,
-            "the ranks passed different problems; expected the same problem on every rank");
-    return tg_success();
-}
-
-tg_status tg_agree(MPI_Comm comm, tg_status mine)
-{
-    return agree(comm, mine, 0);
-}
-
-/* FNV-1a over what makes a problem, so that ranks can compare without sending it. */
-static uint64_t mix(uint64_t hash, int64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        hash = (hash ^ ((uint64_t)value >> 8 * i & 0xff)) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static uint64_t mix_text(uint64_t hash, const char *text)
-{
-    for (; *text; text++)
-        hash = mix(hash, *text);
-    return hash;
-}
-
-static uint64_t mix_layout(uint64_t hash, const tg_layout *layout)
-{
-    hash = mix(hash, layout->ndim);
-    for (int a = 0; a < layout->ndim; a++) {
-        const tg_axis *axis = &layout->axis[a];
-        const tg_window *w = &axis->window;
-        const int64_t numbers[] = {axis->extent, axis->parts, axis->copied,    axis->cuts != NULL,
-                                   w->kernel,    w->stride,   w->padding,      w->dilation,
-                                   w->ceil,      w->periodic, layout->order[a]};
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-            hash = mix(hash, numbers[i]);
-        if (w->kernel > 0)
-            hash = mix_text(hash, tg_window_rule_of(w)->name);
-        for (int i = 0; axis->cuts && i <= axis->parts; i++)
-            hash = mix(hash, axis->cuts[i]);
-    }
-    for (int i = 0; i < layout->nruns; i++) {
-        hash = mix(hash, layout->runs[i].first);
-        hash = mix(hash, layout->runs[i].count);
-        hash = mix(hash, layout->runs[i].step);
-    }
-    return hash;
-}
-
-static uint64_t fingerprint_of(const tg_problem *p)
-{
-    uint64_t hash = mix_layout(mix_layout(UINT64_C(0xcbf29ce484222325), &p->x), &p->y);
-    hash =
-        mix_text(mix_text(mix_text(hash, p->primitive->name), p->dtype->name), p->algorithm->name);
-    hash = mix(mix(hash, (int64_t)p->mode), (int64_t)p->place);
-    return mix(mix(hash, (int64_t)p->store_x), (int64_t)p->store_y);
-}
-
-/* ---- small tools for algorithms ---- */
-
-tg_status tg_check_memory(const void *pointer, ptrdiff_t bytes)
-{
-    return pointer ? tg_success()
-                   : tg_fail(TG_NO_MEMORY, "no memory for %td bytes of a plan", bytes);
-}
-
-void *tg_keep(tg_op *op, ptrdiff_t bytes)
-{
-    void *memory = calloc(1, bytes > 0 ? (size_t)bytes : 1);
-    op->held_bytes += memory ? bytes : 0;
-    return memory;
-}
-
 /* ---- planning ---- */
+
+static tg_status check_stores(const tg_problem *p)
+{
+    tg_status status = tg_store_check("store-x", &p->store_x, p->x.ndim);
+    if (status.code == TG_OK)
+        status = tg_store_check("store-y", &p->store_y, p->y.ndim);
+    if (status.code != TG_OK || p->place == TG_OUT_OF_PLACE ||
+        tg_store_equal(&p->store_x, &p->store_y))
+        return status;
+    char x[TG_STATUS_TEXT / 3], y[TG_STATUS_TEXT / 3];
+    tg_store_print(&p->store_x, p->x.ndim, x, sizeof x);
+    tg_store_print(&p->store_y, p->y.ndim, y, sizeof y);
+    return tg_fail(TG_BAD_INPUT,
+                   "in-place=yes store-x=%.60s store-y=%.60s: one buffer has one store; expected "
+                   "the same",
+                   x, y);
+}
 
 static tg_status check_problem(const tg_problem *p, int P)
 {
@@ -183,8 +109,6 @@ static tg_status check_problem(const tg_problem *p, int P)
     if (tg_algorithm_find(p->primitive, p->algorithm->name) != p->algorithm)
         return tg_fail(TG_BAD_INPUT, "algorithm=%s: not one of %s; see tgbench list",
                        p->algorithm->name, p->primitive->name);
-    if (p->store_x != TG_ROW_MAJOR || p->store_y != TG_ROW_MAJOR)
-        return tg_fail(TG_BAD_INPUT, "store: expected row (dense, row-major)");
     if (p->place == TG_IN_PLACE && p->mode == TG_ACCUMULATE)
         return tg_fail(TG_BAD_INPUT,
                        "in-place=yes accumulate=yes: a buffer cannot be added to itself; "
@@ -192,6 +116,8 @@ static tg_status check_problem(const tg_problem *p, int P)
     tg_status status = tg_layout_check(&p->x, P);
     if (status.code == TG_OK)
         status = tg_layout_check(&p->y, P);
+    if (status.code == TG_OK)
+        status = check_stores(p);
     for (int a = 0; status.code == TG_OK && !p->primitive->window && a < p->y.ndim; a++)
         if (p->x.axis[a].window.kernel > 0 || p->y.axis[a].window.kernel > 0)
             status = tg_fail(TG_BAD_INPUT, "kernel: a window on axis %d; expected none for %s", a,
@@ -200,7 +126,7 @@ static tg_status check_problem(const tg_problem *p, int P)
 }
 
 /* An operator without an algorithm yet; NULL without memory. */
-static tg_op *new_op(tg_comm *comm, const tg_dtype *dtype)
+tg_op *tg_op_new(tg_comm *comm, const tg_dtype *dtype)
 {
     tg_op *op = calloc(1, sizeof *op);
     if (!op)
@@ -215,52 +141,82 @@ static tg_op *new_op(tg_comm *comm, const tg_dtype *dtype)
     return op;
 }
 
-static void free_op(tg_op *op)
+void tg_op_drop(tg_op *op)
 {
     if (op->release)
         op->release(op);
-    free(op->sum[TG_X]);
-    free(op->sum[TG_Y]);
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        free(op->sum[space]);
+        free(op->whole[space].block);
+    }
     tg_comm_close(op->shared);
     free(op);
 }
 
-static ptrdiff_t bytes_of(const tg_op *op, tg_space space)
+tg_view tg_view_of(const tg_problem *p, tg_space space, int rank)
 {
-    return tg_box_count(&op->box[space]) * (ptrdiff_t)op->dtype->size;
+    tg_box x = tg_layout_held(&p->x, rank), y = tg_layout_held(&p->y, rank);
+    return (tg_view){.box = p->place == TG_IN_PLACE ? tg_box_hull(&x, &y)
+                            : space == TG_X         ? x
+                                                    : y,
+                     .store = space == TG_X ? p->store_x : p->store_y,
+                     .entry_bytes = (ptrdiff_t)p->dtype->size};
+}
+
+static tg_status prepare_sum(tg_op *op, tg_space space)
+{
+    const tg_view *view = &op->view[space];
+    op->sum[space] = tg_keep(op, tg_view_bytes(view));
+    if (!op->sum[space])
+        return tg_check_memory(NULL, tg_view_bytes(view));
+    return tg_keep_blocks(op, view, &view->box, NULL, &op->whole[space]);
 }
 
 /* The parts that every algorithm has. Local. */
 static tg_status prepare(const tg_problem *problem, tg_op *op)
 {
-    op->box[TG_X] = tg_layout_held(&problem->x, op->rank);
-    op->box[TG_Y] = tg_layout_held(&problem->y, op->rank);
+    tg_status status = tg_success();
     op->in_place = problem->place == TG_IN_PLACE;
-    if (op->in_place)
-        op->box[TG_X] = op->box[TG_Y] = tg_box_hull(&op->box[TG_X], &op->box[TG_Y]);
-    for (tg_space space = TG_X; problem->mode == TG_ACCUMULATE && space <= TG_Y; space++) {
-        op->sum[space] = tg_keep(op, bytes_of(op, space));
-        if (!op->sum[space])
-            return tg_check_memory(NULL, bytes_of(op, space));
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        op->view[space] = tg_view_of(problem, space, op->rank);
+        ptrdiff_t entries = tg_store_entries(&op->view[space].store, &op->view[space].box);
+        if (entries < 0 || entries > PTRDIFF_MAX / op->view[space].entry_bytes)
+            return tg_fail(TG_BAD_INPUT,
+                           "store-%c: more bytes than can be addressed; expected less padding",
+                           space == TG_X ? 'x' : 'y');
     }
-    return tg_success();
+    for (tg_space space = TG_X; space <= TG_Y; space++)
+        if (problem->mode == TG_ACCUMULATE && status.code == TG_OK)
+            status = prepare_sum(op, space);
+    return status;
+}
+
+static void exchange_sides(tg_op *op)
+{
+    const tg_view view = op->view[TG_X];
+    const tg_blocks whole = op->whole[TG_X];
+    void *const sum = op->sum[TG_X];
+    op->view[TG_X] = op->view[TG_Y];
+    op->view[TG_Y] = view;
+    op->whole[TG_X] = op->whole[TG_Y];
+    op->whole[TG_Y] = whole;
+    op->sum[TG_X] = op->sum[TG_Y];
+    op->sum[TG_Y] = sum;
 }
 
 /* Let the algorithm plan: F, or for a transposed primitive F*, which is then flipped. Agreed by all
  * ranks. */
 static tg_status run_plan(const tg_problem *problem, tg_op *op)
 {
+    op->algorithm[TG_X] = op->algorithm[TG_Y] = problem->algorithm->name;
     if (!problem->primitive->transposed)
         return problem->algorithm->plan(problem, op);
     tg_problem back = *problem;
     back.x = problem->y;
     back.y = problem->x;
-    tg_box box = op->box[TG_X];
-    op->box[TG_X] = op->box[TG_Y];
-    op->box[TG_Y] = box;
-    void *sum = op->sum[TG_X];
-    op->sum[TG_X] = op->sum[TG_Y];
-    op->sum[TG_Y] = sum;
+    back.store_x = problem->store_y;
+    back.store_y = problem->store_x;
+    exchange_sides(op);
     tg_status status = problem->algorithm->plan(&back, op);
     op->flipped = true;
     return status;
@@ -278,18 +234,18 @@ tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)
 
     tg_op *made = NULL;
     status = check_problem(problem, size);
-    uint64_t fingerprint = status.code == TG_OK ? fingerprint_of(problem) : 0;
+    uint64_t fingerprint = status.code == TG_OK ? tg_fingerprint(problem) : 0;
     if (status.code == TG_OK) {
-        made = new_op(own, problem->dtype);
+        made = tg_op_new(own, problem->dtype);
         status = made ? prepare(problem, made) : tg_check_memory(NULL, (ptrdiff_t)sizeof *made);
     }
-    status = agree(own->mpi, status, fingerprint);
+    status = tg_agree_on(own->mpi, status, fingerprint);
     if (status.code == TG_OK)
         status = run_plan(problem, made);
     if (status.code == TG_OK)
         *op = made;
     else if (made)
-        free_op(made);
+        tg_op_drop(made);
     else
         tg_comm_close(own);
     return status;
@@ -298,7 +254,7 @@ tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)
 void tg_free(tg_op **op)
 {
     if (*op)
-        free_op(*op);
+        tg_op_drop(*op);
     *op = NULL;
 }
 
@@ -311,7 +267,7 @@ static void run_towards(tg_op *op, tg_space to, const void *in, void *out)
         return;
     }
     op->run(op, to, in, op->sum[to]);
-    op->dtype->add(out, op->sum[to], tg_box_count(&op->box[to]));
+    tg_blocks_add_blocks(&op->whole[to], op->sum[to], &op->whole[to], out, op->dtype);
 }
 
 void tg_apply(tg_op *op, const void *x, void *y)
@@ -324,6 +280,49 @@ void tg_apply_adjoint(tg_op *op, void *y, void *x)
     run_towards(op, op->flipped ? TG_Y : TG_X, y, x);
 }
 
+/* ---- in two halves ---- */
+
+void tg_start_run(tg_op *op, tg_space to, const void *in, void *out)
+{
+    if (op->start)
+        op->start(op, to, in, out);
+    else
+        op->run(op, to, in, out);
+}
+
+void tg_finish_run(tg_op *op, tg_space to, const void *in, void *out)
+{
+    if (op->finish)
+        op->finish(op, to, in, out);
+}
+
+static void start_towards(tg_op *op, tg_space to, const void *in, void *out)
+{
+    op->under_way.to = to;
+    op->under_way.in = in;
+    op->under_way.out = out;
+    tg_start_run(op, to, in, op->sum[to] ? op->sum[to] : out);
+}
+
+void tg_start(tg_op *op, const void *x, void *y)
+{
+    start_towards(op, op->flipped ? TG_X : TG_Y, x, y);
+}
+
+void tg_start_adjoint(tg_op *op, void *y, void *x)
+{
+    start_towards(op, op->flipped ? TG_Y : TG_X, y, x);
+}
+
+void tg_finish(tg_op *op)
+{
+    const tg_space to = op->under_way.to;
+    void *const out = op->under_way.out;
+    tg_finish_run(op, to, op->under_way.in, op->sum[to] ? op->sum[to] : out);
+    if (op->sum[to])
+        tg_blocks_add_blocks(&op->whole[to], op->sum[to], &op->whole[to], out, op->dtype);
+}
+
 tg_op *tg_flip(tg_op *op)
 {
     op->flipped = !op->flipped;
@@ -332,22 +331,27 @@ tg_op *tg_flip(tg_op *op)
 
 tg_box tg_op_x(const tg_op *op)
 {
-    return op->box[op->flipped ? TG_Y : TG_X];
+    return op->view[op->flipped ? TG_Y : TG_X].box;
 }
 
 tg_box tg_op_y(const tg_op *op)
 {
-    return op->box[op->flipped ? TG_X : TG_Y];
+    return op->view[op->flipped ? TG_X : TG_Y].box;
 }
 
 ptrdiff_t tg_op_x_bytes(const tg_op *op)
 {
-    return bytes_of(op, op->flipped ? TG_Y : TG_X);
+    return tg_view_bytes(&op->view[op->flipped ? TG_Y : TG_X]);
 }
 
 ptrdiff_t tg_op_y_bytes(const tg_op *op)
 {
-    return bytes_of(op, op->flipped ? TG_X : TG_Y);
+    return tg_view_bytes(&op->view[op->flipped ? TG_X : TG_Y]);
+}
+
+const char *tg_op_algorithm(const tg_op *op, bool adjoint)
+{
+    return op->algorithm[op->flipped == adjoint ? TG_Y : TG_X];
 }
 
 ptrdiff_t tg_op_messages(const tg_op *op)
@@ -358,89 +362,4 @@ ptrdiff_t tg_op_messages(const tg_op *op)
 ptrdiff_t tg_op_held_bytes(const tg_op *op)
 {
     return op->held_bytes;
-}
-
-/* ---- chaining ---- */
-
-typedef struct {
-    tg_op *first, *second;
-    void *middle; /* y of first, x of second */
-} chain;
-
-static void run_chain(tg_op *op, tg_space to, const void *in, void *out)
-{
-    chain *c = op->state;
-    if (to == TG_Y) {
-        tg_apply(c->first, in, c->middle);
-        tg_apply(c->second, c->middle, out);
-    } else { /* neither changes its input: chain takes out-of-place operators only */
-        tg_apply_adjoint(c->second, (void *)(uintptr_t)in, c->middle);
-        tg_apply_adjoint(c->first, c->middle, out);
-    }
-}
-
-static void release_chain(tg_op *op)
-{
-    chain *c = op->state;
-    tg_free(&c->first);
-    tg_free(&c->second);
-    free(c->middle);
-    free(c);
-}
-
-static tg_status make_chain(tg_op *second, tg_op *first, tg_op *op)
-{
-    tg_box end = tg_op_y(first), start = tg_op_x(second);
-    if (first->in_place || second->in_place)
-        return tg_fail(TG_BAD_INPUT, "a chain of an operator in place; expected out of place");
-    if (first->sum[TG_Y] || second->sum[TG_Y])
-        return tg_fail(TG_BAD_INPUT,
-                       "a chain of an operator that accumulates; expected one that replaces");
-    if (first->dtype != second->dtype || !tg_box_equal(&end, &start))
-        return tg_fail(
-            TG_BAD_INPUT,
-            "a chain of operators that do not meet; expected y of the first to be x of the "
-            "second on every rank");
-    chain *c = tg_keep(op, (ptrdiff_t)sizeof *c);
-    void *middle = tg_keep(op, tg_op_y_bytes(first));
-    if (!c || !middle) {
-        free(c);
-        free(middle);
-        return tg_check_memory(NULL, tg_op_y_bytes(first));
-    }
-    *c = (chain){first, second, middle};
-    op->box[TG_X] = tg_op_x(first);
-    op->box[TG_Y] = tg_op_y(second);
-    if (first->messages >= 0 && second->messages >= 0)
-        op->messages = first->messages + second->messages;
-    op->held_bytes += first->held_bytes + second->held_bytes;
-    op->state = c;
-    op->run = run_chain;
-    op->release = release_chain;
-    return tg_success();
-}
-
-tg_status tg_chain(tg_op *second, tg_op *first, tg_op **op)
-{
-    tg_comm *own = first->shared;
-    tg_comm_join(own);
-    tg_op *made = new_op(own, first->dtype);
-    tg_status status =
-        made ? make_chain(second, first, made) : tg_check_memory(NULL, (ptrdiff_t)sizeof *made);
-    status = tg_agree(own->mpi, status);
-    *op = NULL;
-    if (status.code == TG_OK) {
-        *op = made;
-        return status;
-    }
-    bool took_over = made && made->release;
-    if (made)
-        free_op(made);
-    else
-        tg_comm_close(own);
-    if (!took_over) {
-        tg_free(&first);
-        tg_free(&second);
-    }
-    return status;
 }

@@ -11,27 +11,62 @@
 #include "primitives/primitives.h"
 
 struct tg_op {
-    tg_comm *shared;       /* with the other plans on the user's communicator */
-    MPI_Comm comm;         /* our duplicate, of shared: errors on it end the job */
-    int rank, size;        /* in comm */
-    const tg_dtype *dtype; /* of both sides */
-    bool in_place;         /* one buffer around both boxes */
-    bool flipped;          /* x and y have changed places: F* is what runs forward */
-    tg_box box[2];         /* this rank's buffers, by tg_space of the unflipped operator */
-    ptrdiff_t messages;    /* that this rank sends in one run; -1: the library decides */
-    ptrdiff_t held_bytes;  /* that the plan keeps on this rank */
-    void *sum[2];          /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
-    void *state;           /* of the algorithm */
+    tg_comm *shared;          /* with the other plans on the user's communicator */
+    MPI_Comm comm;            /* our duplicate, of shared: errors on it end the job */
+    int rank, size;           /* in comm */
+    const tg_dtype *dtype;    /* of both sides */
+    bool in_place;            /* one buffer around both boxes */
+    const char *algorithm[2]; /* that runs, by the side that is made */
+    bool flipped;             /* x and y have changed places: F* is what runs forward */
+    tg_view view[2];          /* this rank's buffers, by tg_space of the unflipped operator */
+    ptrdiff_t messages;       /* that this rank sends in one run; -1: the library decides */
+    ptrdiff_t held_bytes;     /* that the plan keeps on this rank */
+    void *sum[2];       /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
+    tg_blocks whole[2]; /* TG_ACCUMULATE: all entries of the buffers */
+    void *state;        /* of the algorithm */
     /* Run towards side `to` (TG_Y: F, TG_X: F*), replacing what is there. in == out when in_place.
      */
     void (*run)(tg_op *op, tg_space to, const void *in, void *out);
+    /* The same in two halves, between which other operators may run; both NULL: run is the first
+     * half. */
+    void (*start)(tg_op *op, tg_space to, const void *in, void *out);
+    void (*finish)(tg_op *op, tg_space to, const void *in, void *out);
+    struct { /* what tg_start was given */
+        tg_space to;
+        const void *in;
+        void *out;
+    } under_way;
     void (*release)(tg_op *op); /* frees state; Collective; may find it half made */
 };
 
+/* Calls: Collective. The two halves of a run of any operator. */
+void tg_start_run(tg_op *op, tg_space to, const void *in, void *out);
+void tg_finish_run(tg_op *op, tg_space to, const void *in, void *out);
+/* Calls: Local. An operator without an algorithm yet, which takes over the caller's share of the
+ * communicator; NULL without memory. Collective: its end, however far it was made. */
+tg_op *tg_op_new(tg_comm *comm, const tg_dtype *dtype);
+void tg_op_drop(tg_op *op);
+/* Calls: Collective on comm. All ranks learn the worst code and the text of the lowest rank that
+ * has it; `fingerprint` must be the same everywhere when all are well (TG_DISAGREE). One reduction
+ * when nothing is wrong. */
+tg_status tg_agree_on(MPI_Comm comm, tg_status mine, uint64_t fingerprint);
+/* Calls: Local. A number that all ranks have in common when they pass the same problem. */
+uint64_t tg_fingerprint(const tg_problem *problem);
 /* Calls: Local. TG_NO_MEMORY when pointer is NULL; bytes are named in the text. */
 tg_status tg_check_memory(const void *pointer, ptrdiff_t bytes);
 /* Calls: Local. Zeroed memory that the operator keeps, counted in its held_bytes; a valid pointer
  * for 0 bytes too, NULL without memory. free() frees it. */
 void *tg_keep(tg_op *op, ptrdiff_t bytes);
+/* Calls: Local. The buffers that ranks pass for a space of a problem. */
+tg_view tg_view_of(const tg_problem *problem, tg_space space, int rank);
+/* Calls: Local. Blocks that the operator keeps: of a box in its own order or in a given one, of a
+ * pair, and of the entries of `box` that are not in `keep`. Errors: TG_NO_MEMORY. The lists are
+ * freed by free(blocks.block). */
+tg_status tg_keep_blocks(tg_op *op, const tg_view *view, const tg_box *box, const tg_order *order,
+                         tg_blocks *blocks);
+tg_status tg_keep_pair(tg_op *op, const tg_view *a, const tg_box *box_a, const tg_view *b,
+                       const tg_box *box_b, tg_blocks *blocks_a, tg_blocks *blocks_b);
+tg_status tg_keep_except(tg_op *op, const tg_view *view, const tg_box *box, const tg_box *keep,
+                         tg_blocks *blocks);
 
 #endif

@@ -71,17 +71,14 @@ static bool next(const tg_box *box, ptrdiff_t *at)
     return false;
 }
 
-static ptrdiff_t index_in(const tg_box *around, const ptrdiff_t *at)
-{
-    ptrdiff_t index = 0;
-    for (int a = 0; a < around->ndim; a++)
-        index = index * (around->hi[a] - around->lo[a]) + at[a] - around->lo[a];
-    return index;
-}
-
 static const tg_layout *layout_of(const tg_problem *p, tg_space space)
 {
     return space == TG_X ? &p->x : &p->y;
+}
+
+static const tg_store *store_of(const tg_problem *p, tg_space space)
+{
+    return space == TG_X ? &p->store_x : &p->store_y;
 }
 
 /* The box of the buffer that a rank passes, and that of the space's entries inside it. */
@@ -117,11 +114,11 @@ void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void 
     int place = tg_layout_place(layout_of(p, space), rank);
     if (tg_box_count(&around) == 0)
         return;
-    ptrdiff_t at[TG_MAX_NDIM], index = 0;
+    ptrdiff_t at[TG_MAX_NDIM];
     for (int a = 0; a < around.ndim; a++)
         at[a] = around.lo[a];
     do /* 99: no value_at gives that */
-        p->dtype->put(buffer, index++,
+        p->dtype->put(buffer, tg_store_index(store_of(p, space), &around, at),
                       contains(&box, at) ? value_at(&set, seed, space, place, &box, at) : 99);
     while (next(&around, at));
 }
@@ -218,6 +215,7 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
     source *sources = sources_of(p, other, &box, &count);
     if (!sources)
         return -1;
+    const tg_store *store = store_of(p, space);
     ptrdiff_t wrong = 0, at[TG_MAX_NDIM];
     for (int a = 0; a < box.ndim; a++)
         at[a] = box.lo[a];
@@ -228,7 +226,7 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
             expected += p->primitive->regions
                             ? sum_of_regions(p, &set, &sources[i], other, place, seed, at)
                             : sum_of_images(p, &set, &sources[i], other, seed, at);
-        wrong += p->dtype->get(buffer, index_in(&around, at)) != expected;
+        wrong += p->dtype->get(buffer, tg_store_index(store, &around, at)) != expected;
     } while (next(&box, at));
     free(sources);
     return wrong;
@@ -244,7 +242,7 @@ double tg_dot(const tg_problem *p, tg_space space, int rank, const void *a, cons
     for (int i = 0; i < box.ndim; i++)
         at[i] = box.lo[i];
     do {
-        ptrdiff_t index = index_in(&around, at);
+        ptrdiff_t index = tg_store_index(store_of(p, space), &around, at);
         sum += p->dtype->product(p->dtype, a, b, index);
     } while (next(&box, at));
     return sum;

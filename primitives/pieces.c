@@ -99,47 +99,95 @@ static tg_status plan_partners(tg_op *op, tg_side *s)
     return plan_requests(op, s);
 }
 
-static tg_status plan_side(tg_op *op, tg_pieces *e, tg_space space, const tg_layout *other)
+/* The sequence in which the bytes of a piece travel, the same on both ranks. */
+static tg_order order_of(const tg_problem *problem, const tg_op *op, tg_space space,
+                         const tg_overlap *piece)
+{
+    tg_view view[2] = {{.store = problem->store_x}, {.store = problem->store_y}};
+    for (tg_space s = TG_X; s <= TG_Y; s++)
+        if (view[s].store.block >
+            0) /* where the channels begin in the other rank's buffer counts */
+            view[s] = tg_view_of(problem, s, s == space ? op->rank : piece->rank);
+    const tg_box at_x = tg_piece_at(TG_X, piece), at_y = tg_piece_at(TG_Y, piece);
+    return tg_order_of(&view[TG_X], &at_x, &view[TG_Y], &at_y);
+}
+
+static tg_status plan_blocks(const tg_problem *problem, tg_op *op, tg_space space, tg_side *s)
+{
+    const bool cut = problem->store_x.block > 0 || problem->store_y.block > 0;
+    const ptrdiff_t bytes = s->npieces * (ptrdiff_t)sizeof *s->blocks * (cut ? TG_MAX_BLOCKS : 1);
+    const tg_view view = tg_view_of(problem, space, op->rank);
+    tg_block *next = s->blocks = tg_keep(op, bytes);
+    if (!s->blocks)
+        return tg_check_memory(NULL, bytes);
+    for (tg_partner *p = s->partners; p < s->partners + s->npartners; p++) {
+        p->blocks.block = next;
+        for (int i = p->first; i < p->first + p->count; i++) {
+            const tg_box box = tg_piece_at(space, &s->pieces[i]);
+            const tg_order order = order_of(problem, op, space, &s->pieces[i]);
+            next += tg_blocks_find(&view, &box, &order, next);
+        }
+        p->blocks.count = (int)(next - p->blocks.block);
+    }
+    return tg_success();
+}
+
+static tg_status plan_side(const tg_problem *problem, tg_op *op, tg_pieces *e, tg_space space)
 {
     tg_side *s = &e->side[space];
-    tg_status status = space == TG_X
-                           ? tg_holders_of(other, &e->region[TG_X], &s->pieces, &s->npieces)
-                           : tg_owners_of(other, &e->region[TG_Y], &s->pieces, &s->npieces);
+    const tg_box box = space == TG_X ? tg_layout_owned(&problem->x, op->rank)
+                                     : tg_layout_held(&problem->y, op->rank);
+    tg_status status = space == TG_X ? tg_holders_of(&problem->y, &box, &s->pieces, &s->npieces)
+                                     : tg_owners_of(&problem->x, &box, &s->pieces, &s->npieces);
     if (status.code != TG_OK)
         return status;
     if (s->npieces > 0)
         qsort(s->pieces, (size_t)s->npieces, sizeof *s->pieces, compare_pieces);
     keep_in_place(op, e, s);
     op->held_bytes += s->npieces * (ptrdiff_t)sizeof *s->pieces;
-    s->blocks = tg_keep(op, s->npieces * (ptrdiff_t)sizeof *s->blocks);
-    if (!s->blocks)
-        return tg_check_memory(NULL, s->npieces * (ptrdiff_t)sizeof *s->blocks);
-    for (int i = 0; i < s->npieces; i++) {
-        tg_box box = tg_piece_at(space, &s->pieces[i]);
-        s->blocks[i] = tg_block_of(&op->box[space], &box, op->dtype->size);
-    }
-    return plan_partners(op, s);
+    status = plan_partners(op, s);
+    return status.code == TG_OK ? plan_blocks(problem, op, space, s) : status;
 }
 
-static tg_status plan_self(tg_op *op, tg_pieces *e)
+static tg_status plan_self(const tg_problem *problem, tg_op *op, tg_pieces *e)
 {
     const tg_side *s = &e->side[TG_Y];
-    ptrdiff_t bytes = s->self < 0 ? 0 : s->partners[s->self].count * (ptrdiff_t)sizeof *e->self_x;
-    e->self_x = tg_keep(op, bytes);
-    e->self_y = tg_keep(op, bytes);
-    if (!e->self_x || !e->self_y)
-        return tg_check_memory(NULL, bytes);
     if (s->self < 0)
         return tg_success();
     const tg_partner *self = &s->partners[s->self];
+    const ptrdiff_t bytes = self->count * (ptrdiff_t)sizeof(tg_block) * TG_MAX_BLOCKS;
+    const tg_view x = tg_view_of(problem, TG_X, op->rank), y = tg_view_of(problem, TG_Y, op->rank);
+    tg_blocks *to_x = &e->self[TG_X], *to_y = &e->self[TG_Y];
+    to_x->block = tg_keep(op, bytes);
+    to_y->block = tg_keep(op, bytes);
+    if (!to_x->block || !to_y->block)
+        return tg_check_memory(NULL, bytes);
+    const tg_box all = tg_layout_held(&problem->x, op->rank);
+    e->own_all = !op->in_place && self->count == 1 && self->entries == tg_box_count(&all);
     for (const tg_overlap *piece = s->pieces + self->first;
          piece < s->pieces + self->first + self->count; piece++) {
-        tg_box at_x = tg_piece_at(TG_X, piece), at_y = tg_piece_at(TG_Y, piece);
-        tg_block_pair(&op->box[TG_X], &at_x, &op->box[TG_Y], &at_y, op->dtype->size,
-                      &e->self_x[e->self_count], &e->self_y[e->self_count]);
-        e->self_count++;
+        const tg_box at_x = tg_piece_at(TG_X, piece), at_y = tg_piece_at(TG_Y, piece);
+        const tg_order order = tg_order_of(&x, &at_x, &y, &at_y);
+        to_y->count += tg_blocks_pair(&x, &at_x, &y, &at_y, &order, to_x->block + to_x->count,
+                                      to_y->block + to_y->count);
+        to_x->count = to_y->count;
     }
     return tg_success();
+}
+
+/* Towards x: zeros where no piece is written, and in place where y is no part of x. */
+static tg_status plan_clear(const tg_problem *problem, tg_op *op, tg_pieces *e)
+{
+    const tg_view view = tg_view_of(problem, TG_X, op->rank);
+    /* A copy that owns nothing has a buffer too. */
+    const tg_box x = tg_layout_held(&problem->x, op->rank),
+                 y = tg_layout_held(&problem->y, op->rank);
+    tg_status status = tg_success();
+    if (op->in_place || !e->once || e->side[TG_X].npieces == 0)
+        status = tg_keep_except(op, &view, &x, &e->keep, &e->clear[TG_X]);
+    if (op->in_place && status.code == TG_OK)
+        status = tg_keep_except(op, &view, &y, &e->keep, &e->clear[TG_Y]);
+    return status;
 }
 
 bool tg_each_entry_once(const tg_layout *y)
@@ -161,25 +209,24 @@ static void free_side(tg_side *s)
 
 void tg_pieces_free(tg_pieces *e)
 {
-    free_side(&e->side[TG_X]);
-    free_side(&e->side[TG_Y]);
-    free(e->self_x);
-    free(e->self_y);
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        free_side(&e->side[space]);
+        free(e->self[space].block);
+        free(e->clear[space].block);
+    }
 }
 
-tg_status tg_pieces_plan(tg_pieces *e, const tg_layout *x, const tg_layout *y, tg_op *op,
-                         const bool pack[2])
+tg_status tg_pieces_plan(tg_pieces *e, const tg_problem *problem, tg_op *op, const bool pack[2])
 {
-    e->region[TG_X] = tg_layout_owned(x, op->rank);
-    e->region[TG_Y] = tg_layout_held(y, op->rank);
-    e->keep.ndim = x->ndim;
-    e->once = tg_each_entry_once(y);
-    tg_status status = plan_side(op, e, TG_X, y);
+    e->keep.ndim = problem->x.ndim;
+    e->once = tg_each_entry_once(&problem->y);
+    tg_status status = plan_side(problem, op, e, TG_X);
     if (status.code == TG_OK)
-        status = plan_side(op, e, TG_Y, x);
-    e->region[TG_X] = tg_layout_held(x, op->rank); /* a copy that owns nothing has a buffer too */
+        status = plan_side(problem, op, e, TG_Y);
     if (status.code == TG_OK)
-        status = plan_self(op, e);
+        status = plan_self(problem, op, e);
+    if (status.code == TG_OK)
+        status = plan_clear(problem, op, e);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++) {
         tg_side *s = &e->side[space];
         s->packed = pack[space] ? tg_keep(op, s->packed_bytes) : NULL;
@@ -193,6 +240,44 @@ tg_status tg_pieces_plan(tg_pieces *e, const tg_layout *x, const tg_layout *y, t
     return status;
 }
 
+/* ---- packed buffers ---- */
+
+bool tg_is_direct(const tg_op *op, const tg_partner *p)
+{
+    return tg_blocks_contiguous(&p->blocks) && !op->in_place;
+}
+
+bool tg_is_self(const tg_side *s, const tg_partner *p)
+{
+    return p - s->partners == s->self;
+}
+
+int tg_other_ranks(const tg_side *s, int *ranks)
+{
+    int count = 0;
+    for (const tg_partner *p = s->partners; p < s->partners + s->npartners; p++)
+        if (!tg_is_self(s, p))
+            ranks[count++] = p->rank;
+    return count;
+}
+
+bool tg_packs_others(const tg_op *op, const tg_pieces *e, tg_space space, const tg_partner *p)
+{
+    return op->in_place || !tg_is_self(&e->side[space], p);
+}
+
+tg_status tg_pieces_buffer(tg_op *op, tg_pieces *e, tg_space space, tg_packs *packs)
+{
+    tg_side *s = &e->side[space];
+    s->packed_bytes = 0;
+    for (tg_partner *p = s->partners; p < s->partners + s->npartners; p++) {
+        p->offset = s->packed_bytes;
+        s->packed_bytes += packs(op, e, space, p) ? p->entries * (ptrdiff_t)op->dtype->size : 0;
+    }
+    s->packed = tg_keep(op, s->packed_bytes);
+    return tg_check_memory(s->packed, s->packed_bytes);
+}
+
 /* ---- moving ---- */
 
 bool tg_pieces_add(const tg_pieces *e, tg_space to)
@@ -200,34 +285,43 @@ bool tg_pieces_add(const tg_pieces *e, tg_space to)
     return to == TG_X && !e->once;
 }
 
-void tg_pieces_clear(const tg_op *op, const tg_pieces *e, void *out)
+void tg_pieces_clear(const tg_pieces *e, void *out)
 {
-    size_t entry_size = op->dtype->size;
-    if (op->in_place) {
-        tg_clear_except(&op->box[TG_X], &e->region[TG_Y], &e->keep, entry_size, out);
-        tg_clear_except(&op->box[TG_X], &e->region[TG_X], &e->keep, entry_size, out);
-    } else if (!e->once || e->side[TG_X].npieces == 0) {
-        tg_clear_except(&op->box[TG_X], &e->region[TG_X], &e->keep, entry_size, out);
-    }
+    tg_blocks_clear(&e->clear[TG_Y], out);
+    tg_blocks_clear(&e->clear[TG_X], out);
 }
 
 void tg_partner_pack(const tg_side *s, const tg_partner *p, const void *in)
 {
-    char *packed = s->packed + p->offset;
-    for (int i = p->first; i < p->first + p->count; i++) {
-        tg_block_pack(&s->blocks[i], in, packed);
-        packed += tg_block_bytes(&s->blocks[i]);
-    }
+    tg_blocks_pack(&p->blocks, in, s->packed + p->offset);
 }
 
-void tg_partner_unpack(const tg_op *op, const tg_side *s, const tg_partner *p, const char *packed,
-                       void *out, bool add)
+void tg_partner_unpack(const tg_op *op, const tg_partner *p, const char *packed, void *out,
+                       bool add)
 {
-    for (int i = p->first; i < p->first + p->count; i++) {
-        if (add)
-            tg_block_add(&s->blocks[i], op->dtype, packed, out);
-        else
-            tg_block_unpack(&s->blocks[i], packed, out);
-        packed += tg_block_bytes(&s->blocks[i]);
-    }
+    if (add)
+        tg_blocks_add(&p->blocks, op->dtype, packed, out);
+    else
+        tg_blocks_unpack(&p->blocks, packed, out);
+}
+
+void tg_pieces_give_self(const tg_op *op, const tg_pieces *e, tg_space to, const void *in,
+                         void *out)
+{
+    const tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
+    bool in_place = op->in_place &&
+                    sender->self >= 0; /* images on a periodic axis: read before they are cleared */
+    const char *packed = in_place ? sender->packed + sender->partners[sender->self].offset : NULL;
+    if (in_place)
+        tg_partner_pack(sender, &sender->partners[sender->self], in);
+    if (to == TG_X && !e->own_all)
+        tg_pieces_clear(e, out);
+    if (in_place)
+        tg_partner_unpack(op, &receiver->partners[receiver->self], packed, out,
+                          tg_pieces_add(e, to));
+    const tg_blocks *source = &e->self[to == TG_Y ? TG_X : TG_Y], *target = &e->self[to];
+    if (!op->in_place && tg_pieces_add(e, to) && !e->own_all)
+        tg_blocks_add_blocks(source, in, target, out, op->dtype);
+    else if (!op->in_place)
+        tg_blocks_copy(source, in, target, out);
 }

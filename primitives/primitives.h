@@ -8,7 +8,7 @@
  *     x = F* y    tg_apply_adjoint    x += F* y
  *
  * x is the input space and y the output space of F, in both directions. Each rank passes the
- * address of its own part: the box that tg_op_x / tg_op_y name, dense and row-major. A rank
+ * address of its own part: the box that tg_op_x / tg_op_y name, in the problem's store. A rank
  * outside a layout passes any pointer, NULL too, and still takes part. The inner product of a
  * space is the sum over ranks of the local dot products, so that a tensor held k times counts k
  * times (Hewett and Grady, arXiv 2006.03108, section 2). */
@@ -16,6 +16,7 @@
 #define TG_PRIMITIVES_H
 
 #include "primitives/layout.h"
+#include "primitives/store.h"
 
 #include <mpi.h>
 #include <stdint.h>
@@ -112,9 +113,6 @@ tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *f
 typedef enum { TG_REPLACE = 0, TG_ACCUMULATE } tg_mode;
 typedef enum { TG_OUT_OF_PLACE = 0, TG_IN_PLACE } tg_place;
 
-/* How a held box lies in memory. Only dense row-major is known so far. */
-typedef enum { TG_ROW_MAJOR = 0 } tg_store;
-
 struct tg_problem {
     const tg_primitive *primitive;
     tg_layout x, y; /* as tg_primitive_layouts makes them; the problem does not own them */
@@ -122,7 +120,7 @@ struct tg_problem {
     const tg_algorithm *algorithm;
     tg_mode mode;
     tg_place place;
-    tg_store store_x, store_y;
+    tg_store store_x, store_y; /* how the buffers hold their boxes; one store in place */
 };
 
 /* Calls: Collective on comm; every rank passes the same problem. Rank lists are ranks of comm.
@@ -141,6 +139,16 @@ tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op);
 void tg_apply(tg_op *op, const void *x, void *y);
 void tg_apply_adjoint(tg_op *op, void *y, void *x);
 
+/* Calls: Collective on the plan's communicator; tg_start or tg_start_adjoint first, then tg_finish,
+ * once each. An apply in two halves, between which the caller computes: messages are under way. Until
+ * tg_finish the input must stay as it is and the output is nobody's, but for entries that are x and
+ * y at once in place, which may be read. Several operators may be under way if all ranks start them
+ * in one order and finish them in one order. An algorithm that has no halves does all in the first.
+ */
+void tg_start(tg_op *op, const void *x, void *y);
+void tg_start_adjoint(tg_op *op, void *y, void *x);
+void tg_finish(tg_op *op);
+
 void tg_free(tg_op **op); /* Collective; sets *op to NULL; NULL may be freed */
 
 /* Calls: Collective. Both take over their operators, also when they fail.
@@ -149,7 +157,7 @@ void tg_free(tg_op **op); /* Collective; sets *op to NULL; NULL may be freed */
 tg_op *tg_flip(tg_op *op);
 tg_status tg_chain(tg_op *second, tg_op *first, tg_op **op);
 
-/* Calls: Local. The box of this rank's x / y buffer; Units: bytes of it; the element type. */
+/* Calls: Local. The box of this rank's x / y buffer; Units: bytes of the buffer in its store. */
 tg_box tg_op_x(const tg_op *op);
 tg_box tg_op_y(const tg_op *op);
 ptrdiff_t tg_op_x_bytes(const tg_op *op);
@@ -158,6 +166,17 @@ ptrdiff_t tg_op_y_bytes(const tg_op *op);
 /* Calls: Local. Point-to-point messages that this rank sends in one apply; -1 when the MPI library
  * decides. */
 ptrdiff_t tg_op_messages(const tg_op *op);
+
+/* Calls: Local. The name of the algorithm that tg_apply (or tg_apply_adjoint) runs: what
+ * algorithm=auto has chosen, else the problem's; a chain of two has several. */
+const char *tg_op_algorithm(const tg_op *op, bool adjoint);
+
+/* Calls: Local. What algorithm=auto has chosen in this process, and what it is to know from before:
+ * a file of one line for each problem. Rank 0 of a problem's communicator decides, so loading and
+ * saving there is enough; choices that were made with another MPI library are not loaded. Errors:
+ * TG_BAD_INPUT names the file, and the line. */
+tg_status tg_auto_save(const char *path);
+tg_status tg_auto_load(const char *path);
 
 /* Calls: Local. Units: bytes of this rank's memory that the plan keeps: tables, packed buffers,
  * scratch; without what the MPI library keeps, and without the communicators that plans share. */

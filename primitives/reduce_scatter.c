@@ -3,7 +3,7 @@
  *
  * It is the adjoint of all_gather, and planned as that; its own adjoint is all_gather.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: a sum-reduction followed by a scatter. */
-#include "primitives/exchange.h"
+#include "primitives/patterns.h"
 #include "primitives/rules.h"
 #include "primitives/vgroup.h"
 
@@ -14,7 +14,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 
 static const tg_algorithm mpi = {"mpi", "MPI_Reduce_scatter; adjoint MPI_Allgatherv",
                                  tg_plan_allgatherv};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_p2p, NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_GATHERED};
 
 extern const tg_primitive tg_reduce_scatter;
 const tg_primitive tg_reduce_scatter = {

@@ -3,6 +3,7 @@
  * Forward: the worker of y receives what the worker of x sends. Adjoint: the cotangent of y goes
  * back.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3, "send and receive". */
+#include "primitives/auto.h"
 #include "primitives/count.h"
 #include "primitives/exchange.h"
 #include "primitives/rules.h"
@@ -12,45 +13,151 @@
 typedef struct {
     int rank[2]; /* of x and y; by tg_space */
     ptrdiff_t entries;
+    tg_blocks whole[2];    /* the tensor in buffers of x and y, as a pair; the same on all ranks */
+    bool plain;            /* both are one run: calls count entries */
+    MPI_Datatype type[2];  /* not plain: the tensor in these buffers */
+    MPI_Request *requests; /* of a message under way */
+    int messages;
 } ends;
 
 static void release_ends(tg_op *op)
 {
-    free(op->state);
+    ends *e = op->state;
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        free(e->whole[space].block);
+        if (e->type[space] != MPI_DATATYPE_NULL)
+            MPI_Type_free(&e->type[space]);
+    }
+    free(e->requests);
+    free(e);
+}
+
+static char *begin_of(const tg_blocks *whole, const void *buffer)
+{
+    return (char *)(uintptr_t)buffer + whole->block->offset;
+}
+
+static void start_send(const tg_op *op, const ends *e, tg_space to, const void *in)
+{
+    const tg_space from = to == TG_Y ? TG_X : TG_Y;
+    if (e->plain)
+        tg_start_send(begin_of(&e->whole[from], in), e->entries, op->dtype, e->rank[to], op->comm,
+                      e->requests);
+    else
+        MPI_Isend(in, 1, e->type[from], e->rank[to], TG_TAG, op->comm, e->requests);
+}
+
+static void start_receive(const tg_op *op, const ends *e, tg_space to, void *out)
+{
+    const int from = e->rank[to == TG_Y ? TG_X : TG_Y];
+    if (e->plain)
+        tg_start_receive(begin_of(&e->whole[to], out), e->entries, op->dtype, from, op->comm,
+                         e->requests);
+    else
+        MPI_Irecv(out, 1, e->type[to], from, TG_TAG, op->comm, e->requests);
+}
+
+static void send(const tg_op *op, const ends *e, tg_space to, const void *in)
+{
+    const tg_space from = to == TG_Y ? TG_X : TG_Y;
+    if (e->plain)
+        tg_send(begin_of(&e->whole[from], in), e->entries, op->dtype, e->rank[to], op->comm);
+    else
+        MPI_Send(in, 1, e->type[from], e->rank[to], TG_TAG, op->comm);
+}
+
+static void receive(const tg_op *op, const ends *e, tg_space to, void *out)
+{
+    const int from = e->rank[to == TG_Y ? TG_X : TG_Y];
+    if (e->plain)
+        tg_receive(begin_of(&e->whole[to], out), e->entries, op->dtype, from, op->comm);
+    else
+        MPI_Recv(out, 1, e->type[to], from, TG_TAG, op->comm, MPI_STATUS_IGNORE);
+}
+
+/* Does this rank send, or receive, a message? Without one the tensor is empty or stays on its rank. */
+static bool is_end(const tg_op *op, const ends *e, tg_space end)
+{
+    return e->entries > 0 && e->rank[TG_X] != e->rank[TG_Y] && op->rank == e->rank[end];
+}
+
+static void copy_here(const tg_op *op, const ends *e, tg_space to, const void *in, void *out)
+{
+    const tg_space from = to == TG_Y ? TG_X : TG_Y;
+    if (e->rank[TG_X] == e->rank[TG_Y] && op->rank == e->rank[to] && !op->in_place)
+        tg_blocks_copy(&e->whole[from], in, &e->whole[to], out);
+}
+
+/* In place the copy is cleared once it is sent. */
+static void clear_sent(const tg_op *op, const ends *e, tg_space to, void *out)
+{
+    if (op->in_place && to == TG_X && is_end(op, e, TG_Y))
+        tg_blocks_clear(&e->whole[TG_Y], out);
 }
 
 static void run_ends(tg_op *op, tg_space to, const void *in, void *out)
 {
     const ends *e = op->state;
-    tg_space from = to == TG_Y ? TG_X : TG_Y;
-    if (e->rank[TG_X] == e->rank[TG_Y]) {
-        if (op->rank == e->rank[to] && !op->in_place) {
-            tg_block all = tg_block_of(&op->box[to], &op->box[to], op->dtype->size);
-            tg_block_copy(&all, in, &all, out);
-        }
-    } else if (op->rank == e->rank[from]) {
-        tg_send(in, e->entries, op->dtype, e->rank[to], op->comm);
-        if (op->in_place && to == TG_X) { /* the copy is cleared once it is sent */
-            tg_block all = tg_block_of(&op->box[from], &op->box[from], op->dtype->size);
-            tg_block_clear(&all, out);
-        }
-    } else if (op->rank == e->rank[to]) {
-        tg_receive(out, e->entries, op->dtype, e->rank[from], op->comm);
-    }
+    copy_here(op, e, to, in, out);
+    if (is_end(op, e, to == TG_Y ? TG_X : TG_Y))
+        send(op, e, to, in);
+    if (is_end(op, e, to))
+        receive(op, e, to, out);
+    clear_sent(op, e, to, out);
+}
+
+static void start_ends(tg_op *op, tg_space to, const void *in, void *out)
+{
+    const ends *e = op->state;
+    copy_here(op, e, to, in, out);
+    if (is_end(op, e, to == TG_Y ? TG_X : TG_Y))
+        start_send(op, e, to, in);
+    if (is_end(op, e, to))
+        start_receive(op, e, to, out);
+}
+
+static void finish_ends(tg_op *op, tg_space to, const void *in, void *out)
+{
+    const ends *e = op->state;
+    (void)in;
+    if (is_end(op, e, TG_X) || is_end(op, e, TG_Y))
+        MPI_Waitall(e->messages, e->requests, MPI_STATUSES_IGNORE);
+    clear_sent(op, e, to, out);
+}
+
+/* How the tensor lies at the two ends. Local. */
+static tg_status find_ends(const tg_problem *problem, tg_op *op, ends *e)
+{
+    e->rank[TG_X] = tg_layout_rank(&problem->x, 0);
+    e->rank[TG_Y] = tg_layout_rank(&problem->y, 0);
+    e->entries = tg_layout_count(&problem->x);
+    const tg_view x = tg_view_of(problem, TG_X, e->rank[TG_X]),
+                  y = tg_view_of(problem, TG_Y, e->rank[TG_Y]);
+    const tg_box whole = tg_layout_held(&problem->x, e->rank[TG_X]);
+    tg_status status = tg_keep_pair(op, &x, &whole, &y, &whole, &e->whole[TG_X], &e->whole[TG_Y]);
+    if (status.code != TG_OK)
+        return status;
+    e->plain = tg_blocks_contiguous(&e->whole[TG_X]) && tg_blocks_contiguous(&e->whole[TG_Y]);
+    for (tg_space space = TG_X; !e->plain && e->entries > 0 && space <= TG_Y; space++)
+        e->type[space] = tg_blocks_type(&e->whole[space], op->dtype);
+    e->messages = e->plain ? tg_count_calls(e->entries) : e->entries > 0;
+    op->messages = is_end(op, e, TG_X) ? e->messages : 0;
+    e->requests = tg_keep(op, e->messages * (ptrdiff_t)sizeof *e->requests);
+    return tg_check_memory(e->requests, e->messages * (ptrdiff_t)sizeof *e->requests);
 }
 
 static tg_status plan_ends(const tg_problem *problem, tg_op *op)
 {
     ends *e = tg_keep(op, (ptrdiff_t)sizeof *e);
-    op->state = e;
-    op->release = release_ends;
-    op->run = run_ends;
     tg_status status = tg_check_memory(e, (ptrdiff_t)sizeof *e);
-    if (status.code == TG_OK) {
-        *e = (ends){.rank = {tg_layout_rank(&problem->x, 0), tg_layout_rank(&problem->y, 0)},
-                    .entries = tg_layout_count(&problem->x)};
-        bool sends = op->rank == e->rank[TG_X] && e->rank[TG_X] != e->rank[TG_Y];
-        op->messages = sends ? tg_count_calls(e->entries) : 0;
+    if (e) {
+        e->type[TG_X] = e->type[TG_Y] = MPI_DATATYPE_NULL;
+        op->state = e;
+        op->release = release_ends;
+        op->run = run_ends;
+        op->start = start_ends;
+        op->finish = finish_ends;
+        status = find_ends(problem, op, e);
     }
     return tg_agree(op->comm, status);
 }
@@ -67,7 +174,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Send and MPI_Recv", plan_ends};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_auto, NULL};
 
 extern const tg_primitive tg_send_recv;
 const tg_primitive tg_send_recv = {

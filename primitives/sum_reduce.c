@@ -2,8 +2,8 @@
  *
  * It is the adjoint of broadcast, and planned as that; its own adjoint is broadcast: x_c = y.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3, "sum-reduction". */
-#include "primitives/exchange.h"
 #include "primitives/group.h"
+#include "primitives/patterns.h"
 #include "primitives/rules.h"
 
 static tg_status check(const tg_layout *x, const tg_layout *y)
@@ -12,7 +12,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Reduce; adjoint MPI_Bcast", tg_plan_bcast};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_p2p, NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_COPIES};
 
 extern const tg_primitive tg_sum_reduce;
 const tg_primitive tg_sum_reduce = {

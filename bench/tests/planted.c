@@ -1,25 +1,92 @@
-/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, on the last
- * rank of its group. PLANT = flip: one bit of the last byte of every block received; late: the call
- * takes 3 ms more. Linked with tgbench into a program of its own: what a check that works must
- * find. */
+/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, and clocks that
+ * differ. Linked with tgbench into a program of its own: what a check that works must find.
+ *
+ *   PLANT=flip    one bit of the last byte of every block received by the last rank of the group
+ *   PLANT=late    the call takes PLANT_US more on the last rank
+ *   PLANT=random  the call takes PLANT_US more on one rank, another one each time
+ *   PLANT=before  behind every second call the last rank is PLANT_US late for the next start
+ *   PLANT=within  the last rank is PLANT_US late although it was waiting for the next start in time
+ *   PLANT_CLOCK   each rank's clock is some seconds away from the others, and goes at another rate
+ */
 #include <mpi.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
+
+static int reads_until_late; /* of the clock, for PLANT=before and within; 0: not late */
+static int calls;
+
+static void delay(void)
+{
+    const char *text = getenv("PLANT_US");
+    const long long ns = 1000 * (text ? strtoll(text, NULL, 10) : 1000);
+    nanosleep(&(struct timespec){ns / 1000000000, ns % 1000000000}, NULL);
+}
+
+static int plants(const char *what)
+{
+    const char *plant = getenv("PLANT");
+    return plant && strcmp(plant, what) == 0;
+}
+
+/* The same number on all ranks (a linear congruence of Knuth's). */
+static int next_random(int below)
+{
+    static uint64_t state = 1;
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (int)((state >> 33) % (uint64_t)below);
+}
 
 int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm comm)
 {
-    const char *plant = getenv("PLANT");
     int rank, ranks, size, result = PMPI_Bcast(buffer, count, type, root, comm);
     PMPI_Comm_rank(comm, &rank);
     PMPI_Comm_size(comm, &ranks);
     PMPI_Type_size(type, &size);
-    if (!plant || rank != ranks - 1 || rank == root ||
-        count < 64) /* short ones are decisions of tgbench itself */
+    if (count < 64) /* decisions of tgbench itself */
         return result;
-    if (strcmp(plant, "flip") == 0)
+    const int last = rank == ranks - 1 && rank != root;
+    if (plants("flip") && last)
         ((unsigned char *)buffer)[(size_t)count * (size_t)size - 1] ^= 0x40;
-    if (strcmp(plant, "late") == 0)
-        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+    if (plants("late") && last)
+        delay();
+    if (plants("random") && rank == next_random(ranks))
+        delay();
+    if (plants("before") && last && ++calls % 2 == 0)
+        reads_until_late = 2; /* the end of this operation, then whether the next start is missed */
+    if (plants("within") && last)
+        reads_until_late = 3; /* and then the wait for it */
+    return result;
+}
+
+static int world_rank(void)
+{
+    static int rank = -1;
+    int started = 0;
+    if (rank < 0)
+        PMPI_Initialized(&started);
+    if (started)
+        PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank > 0 ? rank : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    static int64_t begin;
+    if (clock != CLOCK_MONOTONIC_RAW)
+        return (int)syscall(SYS_clock_gettime, clock, t);
+    if (reads_until_late > 0 && --reads_until_late == 0)
+        delay();
+    const int result = (int)syscall(SYS_clock_gettime, clock, t), rank = world_rank();
+    if (!getenv("PLANT_CLOCK") || rank == 0)
+        return result;
+    int64_t now = t->tv_sec * INT64_C(1000000000) + t->tv_nsec;
+    begin = begin ? begin : now;
+    now += rank * INT64_C(3000000019) + (now - begin) / (rank % 2 ? 10000 : -10000);
+    t->tv_sec = (time_t)(now / 1000000000);
+    t->tv_nsec = (long)(now % 1000000000);
     return result;
 }

@@ -13,6 +13,7 @@ CASES = ["broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc dtype
 LOCAL = ("raw:memcpy", "move")  # nothing crosses between ranks
 SAMPLE_COLUMNS = ["schema", "run_id", "launch", "cell", "repetition", "t_max_us", "slowest_rank", "t_min_us",
                   "fastest_rank"]
+PHASES = ["start", "plan", "validation", "warm_up", "timed", "counted", "rows"]
 # 95 % ranks of the median for n repetitions, counted from 1 (Le Boudec's table)
 KNOWN_RANKS = {6: (1, 6), 10: (2, 9), 20: (6, 15), 50: (18, 33), 100: (40, 61)}
 
@@ -53,8 +54,10 @@ def check_row(bench, row, launched):
     bench.check(float(row["osu_min_us"]) <= float(row["osu_avg_us"]) <= float(row["osu_max_us"]), f"{what}: OSU")
     if float(row["t_median_us"]) > 0:
         bench.check(same(row["algbw_GBps"], int(row["size_bytes"]) / float(row["t_median_us"]) / 1e3), f"{what}: algbw")
-    for empty in ("bound_us", "bound_kind", "bound_fraction", "algorithm_chosen"):
+    for empty in ("bound_us", "bound_kind", "bound_fraction"):
         bench.check(row[empty] == "", f"{what}: {empty}")
+    bench.check((row["algorithm_chosen"] != "") == (row["algorithm"] == "auto"), f"{what}: {row['algorithm_chosen']} chosen")
+    bench.check(row["algorithm_chosen"] != "auto", f"{what}: auto has chosen itself")
 
 
 def read_run(bench, columns):
@@ -76,6 +79,15 @@ def check_pasted(bench, row):
     bench.check(status == 0 and f'"case": "{row["case"]}"' in output, f"pasted: {row['case']}: {ours}")
 
 
+def check_phases(bench, line, cells):
+    word, *pairs = line.split()
+    values = dict(pair.split("=") for pair in pairs)
+    bench.check(word == "phases_s" and list(values) == PHASES + ["cells"], f"phases: {line}")
+    bench.check(int(values["cells"]) == cells and all(float(values[name]) > 0 for name in PHASES if name != "counted"),
+                f"phases: {line}")
+    bench.check(float(values["counted"]) == 0, f"nothing was counted: {line}")
+
+
 def main():
     bench = Bench(*sys.argv[1:3])
     with open(sys.argv[3], newline="", encoding="ascii") as file:
@@ -84,8 +96,14 @@ def main():
                                   "--max-reps", "100", "--budget", "20s")
     cells, samples = read_run(bench, columns)
     bench.check(status == 0 and len(cells) == 66, f"status {status}, {len(cells)} cells; expected 66")
-    lines = output.splitlines()
-    bench.check(len(lines) == len(cells) and all(line.startswith("cell ") for line in lines), "progress")
+    lines = [line.split() for line in output.splitlines() if line.startswith(("begin ", "cell "))]
+    bench.check([words[:2] for words in lines] == [[word, r["cell"]] for r in cells for word in ("begin", "cell")], "progress")
+    for words, row in zip((words for words in lines if words[0] == "cell"), cells):
+        median, lo, hi = (float(row[name] or "nan") for name in ("t_median_us", "ci_lo_us", "ci_hi_us"))
+        reached = "-" if math.isnan(lo) or median == 0 else f"{100 * max(hi - median, median - lo) / median:.1f}"
+        said = ["ok", f"{median:.3f}", "us", f"+-{reached}%", f"({row['samples']}", "reps)"]
+        bench.check(words[3:9] == said, f"progress of cell {row['cell']}: {words[3:9]}, not {said}")
+    check_phases(bench, output.splitlines()[-1], len(cells))
     for row in cells:
         check_row(bench, row, 4)
         check_statistics(bench, row, samples[row["cell"]])

@@ -113,12 +113,41 @@ static void summary_of_many(void **state)
     assert_true(isnan(tgb_summarise(values, 99, scratch).p99));
 }
 
+static void noisy(void **state)
+{
+    (void)state;
+    const tgb_disturbance quiet = {
+        .samples = 100, .ranks = 4, .repeated_s = 0.01, .cell_s = 1, .ranks_on_a_machine = 4};
+    const struct {
+        double switches, repeated_s, steal_ms;
+        bool noisy;
+    } rows[] = {
+        {0, 0.01, 0, false},  {10, 0.01, 0, false},  /* in every tenth repetition, not more */
+        {11, 0.01, 0, true},  {11, 0.275, 0, false}, /* ten a second and rank, not more */
+        {1000, 25, 0, false}, {1001, 25, 0, true},
+        {0, 0.01, 40, false}, {0, 0.01, 50, true}, /* 1 % of four ranks' second: 40 ms */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tgb_disturbance d = quiet;
+        d.switches = rows[i].switches;
+        d.repeated_s = rows[i].repeated_s;
+        d.steal_ms = rows[i].steal_ms;
+        assert_int_equal(tgb_is_noisy(&d), rows[i].noisy);
+    }
+    tgb_disturbance ticks = quiet;
+    ticks.cell_s = 0.1;
+    ticks.steal_ms = 20; /* two ticks may be one moment */
+    assert_false(tgb_is_noisy(&ticks));
+    ticks.steal_ms = 30;
+    assert_true(tgb_is_noisy(&ticks));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_ranks),     cmocka_unit_test(ranks_for_many_n),
         cmocka_unit_test(quantiles),       cmocka_unit_test(summary_of_few),
-        cmocka_unit_test(summary_of_many),
+        cmocka_unit_test(summary_of_many), cmocka_unit_test(noisy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

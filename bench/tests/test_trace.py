@@ -1,5 +1,6 @@
 """test_trace.py TRACED MPIEXEC: between the two reads of the clock lie the operation's MPI calls and nothing else;
-before them the barrier. TRACED is tgbench with every MPI function noted."""
+before them the barrier, or the wait for an announced start. A barrier planted there is noticed. TRACED is tgbench with every
+MPI function noted."""
 import sys
 
 from launch import Bench
@@ -15,6 +16,11 @@ CALLS = [
     ("broadcast shape=100 from=1 to=Pc", "adjoint", ["MPI_Reduce"]),
     ("sum_reduce shape=100 from=Pc to=1", "forward", ["MPI_Reduce"]),
     ("all_sum_reduce shape=100 grid=Pc", "forward", ["MPI_Allreduce"]),
+    ("scatter shape=101 from=1 to=P", "forward", ["MPI_Scatterv"]),
+    ("scatter shape=101 from=1 to=P", "adjoint", ["MPI_Gatherv"]),
+    ("gather shape=101 from=P to=1", "forward", ["MPI_Gatherv"]),
+    ("all_gather shape=101 from=P to=Pc", "forward", ["MPI_Allgatherv"]),
+    ("reduce_scatter shape=101 from=Pc to=P", "forward", ["MPI_Reduce_scatter"]),
     ("repartition shape=8x8 from=Px1 to=1xP", "forward", ["MPI_Alltoallw"]),
     ("halo shape=16x8 grid=Px1 kernel=3x1 padding=1x0", "adjoint", ["MPI_Alltoallw"]),
 ]
@@ -28,19 +34,58 @@ def timed_regions(notes):
     return [notes[a + 1:b] for a, b in zip(reads, reads[1:]) if notes[a - ROUNDS:a] == barrier]
 
 
+def trace(bench, case, direction, **environment):
+    """The notes of each rank, and what tgbench returned."""
+    status, _, ours = bench.run(RANKS, "time", case, "--direction", direction, "--sync", environment.pop("sync", "barrier"),
+                                "--min-reps", str(REPETITIONS), "--max-reps", str(REPETITIONS),
+                                TRACE=str(bench.folder / "trace"), **environment)
+    bench.check(status == 0, f"{case}: {status} {ours}")
+    return [(bench.folder / f"trace.{rank}").read_text(encoding="ascii").split() for rank in range(RANKS)]
+
+
+def wrong_regions(notes, calls):
+    """Timed regions behind a barrier that hold other calls than these, the number of all, and the calls of planning."""
+    plan, *regions = timed_regions(notes)
+    return [region for region in regions if region != calls], len(regions), plan
+
+
+def check_barrier(bench, case, direction, calls):
+    for rank, notes in enumerate(trace(bench, case, direction)):
+        wrong, count, plan = wrong_regions(notes, calls)
+        bench.check(len(plan) > 0, f"{case}: planning has no calls")
+        bench.check(count > REPETITIONS, f"{case}: {count} timed regions on rank {rank}")
+        bench.check(not wrong, f"{case} {direction}, rank {rank}: {wrong[:2]}; expected {calls}")
+
+
+def check_planted(bench):
+    """The same check must fail on every rank and in every timed region."""
+    case, direction, calls = CALLS[0]
+    for rank, notes in enumerate(trace(bench, case, direction, PLANT="barrier")):
+        wrong, count, _ = wrong_regions(notes, calls)
+        bench.check(len(wrong) == count > REPETITIONS and all("MPI_Barrier" in region for region in wrong),
+                    f"a planted barrier on rank {rank}: {len(wrong)} of {count} timed regions are wrong")
+
+
+def check_announced(bench, sync):
+    """The wait is reads of the clock only; between the last of them and the next read lies the operation. Its call is one
+    that tgbench itself never makes."""
+    case, direction, calls = next(row for row in CALLS if row[2] == ["MPI_Alltoallw"])
+    for rank, notes in enumerate(trace(bench, case, direction, sync=sync)):
+        reads = [i for i, note in enumerate(notes) if note == "clock"]
+        regions = [notes[a + 1:b] for a, b in zip(reads, reads[1:]) if "MPI_Alltoallw" in notes[a:b]]
+        timed = [region for region in regions if region == calls]
+        bench.check(len(timed) > REPETITIONS, f"{sync}: {len(timed)} timed regions on rank {rank}")
+        # Besides them there are the two checks of the values, which nobody times.
+        bench.check(len(regions) - len(timed) <= 2, f"{sync}, rank {rank}: {[r for r in regions if r != calls][:3]}")
+
+
 def main():
     bench = Bench(*sys.argv[1:3])
     for case, direction, calls in CALLS:
-        status, _, ours = bench.run(RANKS, "time", case, "--direction", direction, "--min-reps", str(REPETITIONS),
-                                    "--max-reps", str(REPETITIONS), TRACE=str(bench.folder / "trace"))
-        bench.check(status == 0, f"{case}: {status} {ours}")
-        for rank in range(RANKS):
-            notes = (bench.folder / f"trace.{rank}").read_text(encoding="ascii").split()
-            plan, *regions = timed_regions(notes)
-            bench.check(len(plan) > 0, f"{case}: planning has no calls")
-            bench.check(len(regions) > REPETITIONS, f"{case}: {len(regions)} timed regions on rank {rank}")
-            bench.check(all(region == calls for region in regions),
-                        f"{case} {direction}, rank {rank}: {[r for r in regions if r != calls][:2]}; expected {calls}")
+        check_barrier(bench, case, direction, calls)
+    check_planted(bench)
+    for sync in ("window", "round-time"):
+        check_announced(bench, sync)
     bench.end()
 
 

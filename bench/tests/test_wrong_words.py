@@ -80,10 +80,17 @@ WRONG = [
     (["time", "--cells", "no-header.tsv"], "no-header.tsv line 1"),
     (["time", "--cells", "bad-line.tsv"], "bad-line.tsv line 3"),
     (["time", "--cells", "other-ranks.tsv"], "other-ranks.tsv"),
+    (["time", GOOD, "--sync", "magic"], "--sync 'magic' is unknown; expected barrier, window, round-time"),
+    (["time", GOOD, "--cache", "hot"], "--cache 'hot' is unknown; expected warm or cold"),
+    (["time", GOOD, "--raw", "some", "--output", "raw"], "--raw 'some' is unknown; expected all"),
+    (["time", GOOD, "--raw", "all"], "--raw all without --output"),
     (["time", GOOD, "--output", "file/below"], "file/below"),
     (["time", GOOD, "--output", "file"], "file"),
     (["time", GOOD, "--output", "no/such/parent"], "no/such/parent"),
     (["time", GOOD, "--output", "other-columns"], "cells.csv"),
+    (["time", GOOD + " store-x=nchw8c"], "store-x=nchw8c"),
+    (["time", GOOD + " store-y=row:1x1"], "store-y=row:1x1"),
+    (["time", GOOD + " in-place=yes store-y=row:1"], "store-y"),
 ]
 
 ALONE = [
@@ -153,7 +160,7 @@ SWITCHES = ["", "2", "maybe", "Yes", "1x", "0x2", "1x1x1", "-1"]
 BAD_VALUES = {
     "kernel": [*NUMBERS, "0", "3x0"], "stride": [*NUMBERS, "0", "0x1"], "dilation": [*NUMBERS, "0"], "padding": NUMBERS,
     "periodic": SWITCHES, "ceil": SWITCHES, "dtype": ["", "F32"], "algorithm": ["magic"], "in-place": ["1"],
-    "accumulate": ["maybe"], "store-x": ["", "nchw9c"], "store-y": ["ROW"],
+    "accumulate": ["maybe"], "store-x": ["", "nchw9c", "row:", "row:x", "row:-1", "row:1:1:1", "row:99999999999"], "store-y": ["ROW", "row;1"],
 }
 
 

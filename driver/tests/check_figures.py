@@ -62,7 +62,7 @@ class Cells:
         return cell["op"] in self.layers
 
     def forward_primitive(self, cell):
-        return not self.layer(cell) and cell["direction"] == "forward"
+        return not self.layer(cell) and not cell["op"].startswith("machine:") and cell["direction"] == "forward"
 
     def partner(self, cell):
         """The forward cell of an adjoint."""
@@ -105,7 +105,19 @@ def questions(cells):
     def rate(column):
         return lambda cell: cells.forward_primitive(cell) and cell[column] > 0, lambda cell: [cell[column]]
 
+    def machine(*ops):
+        return lambda cell: cell["op"] in ["machine:" + op for op in ops]
+
+    def half(cell):
+        return [cell["time"] / 2]
+
+    def algbw(cell):
+        return [cell["algbw_GBps"]]
+
     return {
+        "one_way": Question("size", "time_us", "size", machine("one_way"), half),
+        "link": Question("size", "algbw_GBps", "size", machine("one_way", "both_ways", "stream"), algbw),
+        "memory": Question("size", "algbw_GBps", "size", machine("copy", "triad"), algbw),
         "time_ranks": Question("strong", "time_us", "ranks", cells.forward_primitive, time),
         "layer_time": Question("strong", "time_us", "ranks", any_layer, time),
         "layer_speedup": Question("strong", "speedup", "ranks", based, speedup),
@@ -200,12 +212,21 @@ def check_figure(name, question, cells):
                 right = any(math.isclose(value, v, rel_tol=1e-9) for v in question.value(cell))
                 if right and (row["oversubscribed"] == "1") == cell["hollow"]:
                     drawn.append((cell, value))
+                    if question.column == "time_us" and not math.isclose(
+                            number(row["bound_us"] or "0"), number(cell["bound_us"] or "0"), rel_tol=1e-9):
+                        faults.append("has bound_us = %s of %s; its cell has %s" % (
+                            row["bound_us"], row["case"], cell["bound_us"]))
                     break
             else:
                 faults.append("draws %s = %s of %s %s, which no ok cell of the run has" % (
                     question.column, row[question.column], row["direction"], row["case"]))
     if not drawn:
         return faults + ["draws nothing"], drawn
+    bounded = any(cell["bound_us"] and not cell["hollow"] and not cell["op"].startswith("raw:") for cell, _ in drawn)
+    with open(name + ".svg", encoding="utf-8") as file:
+        shown = re.search(r">bound<", file.read())
+    if bool(shown) != (bounded and question.column == "time_us"):
+        faults.append("shows %s bound; its cells have %s" % ("a" if shown else "no", "one" if bounded else "none"))
     return faults + check_marks(name, question, drawn), drawn
 
 

@@ -59,6 +59,23 @@ def good_cells():
     return rows
 
 
+def bounded(rows):
+    """A lower bound for each time but those of weak scaling."""
+    return [dict(row, bound_us="" if row["scaling"] == "weak" else repr(0.25 * float(row["t_median_us"]))) for row in rows]
+
+
+def machine_cells():
+    """What a calibration measures: messages and memory on 2 ranks."""
+    rows = []
+    for size in (8, 4096, 1048576):
+        for op, trips, busy in (("one_way", 2, 2), ("both_ways", 1, 2), ("stream", 16, 2), ("copy", 1, 1), ("copy", 1, 2),
+                                ("triad", 1, 1)):
+            time_us = trips * (0.3 + size / 1e4) * busy
+            rows.append(cell("machine:" + op, "forward", 2, "size", size, time_us, " busy=%d" % busy,
+                             grid_x="%dc" % busy, algbw_GBps=repr(trips * size / time_us / 1e3)))
+    return rows
+
+
 def write_run(folder, rows, columns=None):
     os.makedirs(folder)
     with open(os.path.join(folder, "cells.csv"), "w", newline="", encoding="utf-8") as file:
@@ -116,6 +133,28 @@ class Plot(unittest.TestCase):
         for words in ("base case: 1 rank, 4000 us", "median over repetitions of the maximum over ranks", "binomial",
                       "Launches: 1.", "oversubscribed", "superlinear", "Made MPI 1.0"):
             self.assertIn(words, caption)
+
+    def test_bounds_and_calibration(self):
+        names = self.draw(bounded(good_cells()) + machine_cells())
+        self.assertLessEqual({"one_way_2ranks", "link_2ranks", "memory_2ranks"}, set(names))
+        result = check(self.run_folder, "--least", "15")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        for name, words in (("time_ranks_broadcast", "lower bounds"), ("size_time_2ranks", "lower bounds"),
+                            ("layer_time_affine", "lower bounds"), ("one_way_2ranks", "half of there and back"),
+                            ("memory_2ranks", "working set")):
+            with open(os.path.join(self.figures, name + ".txt"), encoding="utf-8") as file:
+                self.assertIn(words, file.read(), name)
+        with open(os.path.join(self.figures, "weak_broadcast.txt"), encoding="utf-8") as file:
+            self.assertNotIn("lower bounds", file.read())
+        with open(os.path.join(self.figures, "memory_2ranks.gp"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("x_label = 'working set of a rank (bytes)'", text)
+        self.assertRegex(text, r"array label\[3\] = \['copy busy=1', 'copy busy=2', 'triad'")
+        rows = bounded(good_cells())
+        rows[3]["bound_us"] = "7.5"
+        write_run(os.path.join(self.folder, "other"), rows + machine_cells())
+        shutil.copy(os.path.join(self.folder, "other", "cells.csv"), self.run_folder)
+        self.assertEqual(check(self.run_folder).returncode, 1)
 
     def test_checker_sees_faults(self):
         self.draw(good_cells())

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -90,8 +91,8 @@ class Good(Case):
         self.assertEqual(keys, want)
         self.assertEqual(len(self.rows("cells.csv")), 14)
         self.assertEqual(sorted(int(r["cell"]) for r in self.rows("cells.csv")), list(range(1, 15)))
-        # One launch for each rank count, in order; each with all its cells.
-        self.assertEqual([(c["ranks"], c["cells"]) for c in self.logged()], [(1, 7), (2, 6), (3, 1)])
+        # One launch for each rank count, each with all its cells.
+        self.assertEqual(sorted((c["ranks"], c["cells"]) for c in self.logged()), [(1, 7), (2, 6), (3, 1)])
         lines = done.stdout.splitlines()
         self.assertEqual(lines[0], f"run folder: {self.runs()[0]}")
         self.assertRegex(lines[1], r"^14 of 14 cells measured in \d+ s, 0 wrong$")
@@ -123,11 +124,12 @@ class Good(Case):
         self.assertEqual((record["cells_planned"], record["cells_done"], record["cells_wrong"]), (14, 14, 0))
         self.assertGreaterEqual(record["machine"]["cores"], 1)
         self.assertEqual(record["tgbench"]["build"]["mpi"], "Fake, MPI")
-        self.assertEqual([launch["ranks"] for launch in record["launches"]], [1, 2, 3])
+        self.assertEqual(sorted(launch["ranks"] for launch in record["launches"]), [1, 2, 3])
+        self.assertEqual((record["settings"], record["order"]), ({"seed": "11"}, "shuffled"))
         self.assertLessEqual(record["started"], record["ended"])
 
     def test_budget(self):
-        self.assertEqual(self.run_it("--budget", "14s").returncode, 0)
+        self.assertEqual(self.run_it("--budget", "14s", "--order", "given").returncode, 0)
         times = [(int(re.fullmatch(r"(\d+)ms", c["budget"])[1]) / 1000, c["cells"]) for c in self.logged()]
         # 7, 6 and 1 of 14 cells; the launches take next to no time here, so what they leave goes to the next ones.
         self.assertLessEqual(times[0][0], 7.0)
@@ -137,7 +139,7 @@ class Good(Case):
         self.assertGreaterEqual(min(budget / cells for budget, cells in times), 0.02)
 
     def test_launches(self):
-        self.assertEqual(self.run_it("--launches", "3", "--ranks", "1,2").returncode, 0)
+        self.assertEqual(self.run_it("--launches", "3", "--ranks", "1,2", "--order", "given").returncode, 0)
         self.assertEqual([(c["launch"], c["ranks"]) for c in self.logged()], [(k, p) for k in range(3) for p in (1, 2)])
         cells = self.rows("cells.csv")
         self.assertEqual(len({r["cell"] for r in cells}), len(cells))
@@ -195,10 +197,71 @@ class Good(Case):
         self.assertEqual(self.run_it().returncode, 0)
         self.assertIn("key29=1", self.rows("cells.csv")[0]["case"])
 
+    def test_order(self):
+        """Numbers are the campaign's; the order is shuffled in each launch, the same for the same seed."""
+        orders = []
+        for seed in ("1", "1", "2"):
+            self.assertEqual(self.run_it("--launches", "4", "--seed", seed).returncode, 0)
+            orders.append([(c["launch"], c["ranks"], tuple(c["order"])) for c in self.logged()])
+            self.assertEqual([int(r["cell"]) for r in self.rows("cells.csv")], [n for o in orders[-1] for n in o[2]])
+            self.log.unlink()
+            summary = [(r["case"], r["direction"]) for r in self.rows("summary.csv")]
+            shutil.rmtree(self.output)
+        self.assertEqual(orders[0], orders[1])
+        self.assertNotEqual(orders[0], orders[2])
+        self.assertEqual([o[0] for o in orders[0]], [k for k in range(4) for _ in range(3)])  # whole rounds
+        self.assertGreater(len({tuple(o[1] for o in orders[0][3 * k:3 * k + 3]) for k in range(4)}), 1)
+        self.assertTrue(any(list(o[2]) != sorted(o[2]) for o in orders[0]))
+        for launch, ranks, cells in orders[0]:  # 14 cells a round: 7 with one rank, 6 with two, 1 with three
+            first = 14 * launch + {1: 1, 2: 8, 3: 14}[ranks]
+            self.assertEqual(sorted(cells), list(range(first, first + {1: 7, 2: 6, 3: 1}[ranks])))
+        self.assertEqual(self.run_it("--launches", "4", "--order", "given").returncode, 0)
+        self.assertEqual([n for c in self.logged() for n in c["order"]], list(range(1, 57)))
+        self.assertEqual([(r["case"], r["direction"]) for r in self.rows("summary.csv")], summary)
+
+    def test_settings(self):
+        """Settings that tgbench knows: from the campaign, replaced by options, given to each launch."""
+        self.campaign.write_text(CAMPAIGN.replace("seed     = 7", "sync = window\nmax-reps = 50\nraw = all\ncache = cold"))
+        self.assertEqual(self.run_it("--ci", "2%", "--cache", "warm", "--ranks", "1,2").returncode, 0)
+        for launch in self.logged():
+            words = [word for word in launch["argv"] if "=" in word]
+            self.assertEqual(words, ["--sync=window", "--cache=warm", "--ci=2%", "--max-reps=50", "--raw=all"])
+
+    def test_facts(self):
+        facts = {"hosts": ["a", "b"]}
+        self.assertEqual(self.run_it(FAKE_FACTS=json.dumps(facts)).returncode, 0)
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertEqual([launch["facts"] for launch in record["launches"]], [facts] * 3)
+        self.assertEqual(list(self.runs()[0].glob("facts*")), [])
+        shutil.rmtree(self.output)
+        self.assertEqual(self.run_it(FAKE_FACTS="no JSON").returncode, 0)
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertNotIn("facts", record["launches"][0])
+        self.assertEqual(list(self.runs()[0].glob("facts*")), [])
+
+    def test_progress(self):
+        """On a terminal: a bar, how many cells, the time left, and how the last cell went."""
+        ours, terminal = pty.openpty()
+        child = subprocess.Popen(self.words("--ranks", "1"), env=self.environment, stdout=subprocess.DEVNULL, stderr=terminal)
+        os.close(terminal)
+        said = b""
+        while True:
+            try:
+                block = os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            said += block
+        os.close(ours)
+        self.assertEqual(child.wait(timeout=60), 0)
+        self.assertRegex(said.decode(), r"\r\x1b\[K\[#+\.+\] 3 of 7 cells, \d+ s left; ok 10 us \+-5\.0% \(6 reps\)")
+        for bar in re.findall(r"\x1b\[K(\[[^\r\n]*)", said.decode()):
+            self.assertLess(len(bar), 80)
+
     def test_dry_run(self):
         done = self.run_it("--dry-run")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("14 cells, budget 20 s", done.stdout)
+        self.assertIn("estimated time: at most about 23 s = 20 s of budget, 1.4 s a cell, and 3 starts", done.stdout)
         self.assertEqual(self.runs(), [])
         self.assertEqual(self.logged(), [])
 
@@ -263,7 +326,7 @@ class Bad(Case):
         def said(*words):
             return subprocess.run([PROGRAM, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True)
 
-        self.expect_error(said(), "expected run, plot or list")
+        self.expect_error(said(), "expected run, plot, selfcheck or list")
         self.expect_error(said("walk"), "'walk'", "expected")
         self.expect_error(said("run"), "expected the name of a campaign")
         self.expect_error(said("run", "no-such-campaign"), "'no-such-campaign'", "expected")
@@ -282,6 +345,9 @@ class Bad(Case):
         self.expect_error(self.run_it("--launches", "0"), "--launches '0'", "expected")
         self.expect_error(self.run_it("--seed", "-1"), "--seed '-1'", "expected")
         self.expect_error(self.run_it("--direction", "sideways"), "direction 'sideways'")
+        self.expect_error(self.run_it("--order", "mixed"), "--order 'mixed'", "expected")
+        self.expect_error(self.run_it("--cache", "hot"), "--cache 'hot'", "expected warm or cold")
+        self.expect_error(said("run", "--resume", str(self.folder)), "--resume", "expected a run folder")
         self.expect_error(self.run_it("--dtype", "f33"), "dtype 'f33'")
         self.expect_error(self.run_it("--algorithm", "magic"), "algorithm 'magic'")
         self.expect_error(self.run_it("--scaling", "mild"), "--scaling 'mild'", "expected")
@@ -301,9 +367,13 @@ class Bad(Case):
             ("name = a\n" + good, "line 1", "expected [campaign] or [cells NAME]"),
             ("[campain]\nname = a\n" + good, "line 2", "[campain]"),
             ("[cells]\nranks = 1\n", "line 2", "[cells]"),
-            ("[campaign]\nnam = a\n" + good, "line 2: nam ", "expected name"),
+            ("[campaign]\nnam = a\n" + good, "line 2: nam ", "expected one of name"),
             ("[campaign]\nbudget = soon\n" + good, "line 2: budget 'soon'", "expected"),
             ("[campaign]\nseed = 1\nseed = 2\n" + good, "line 3: seed", "twice"),
+            ("[campaign]\ncache = warm\ncache = cold\n" + good, "line 3: cache", "twice"),
+            ("[campaign]\ncache = hot\n" + good, "--cache 'hot'", "expected warm or cold"),
+            ("[campaign]\norder = mixed\n" + good, "line 2: order 'mixed'", "expected shuffled or given"),
+            ("[campaign]\nstall-timeout = 0s\n" + good, "line 2: stall-timeout '0s'", "expected"),
             (good + "launcher = srun\n", "line 4: launcher", "expected case"),
             (good + "ranks = 2\n", "line 4: ranks", "twice"),
             (good + "sizes = 12Q\n", "line 4: sizes '12Q'", "expected"),
@@ -344,33 +414,91 @@ class Ends(Case):
         lines = [line for line in done.stderr.splitlines() if line.startswith("tensorgauge: ")]
         self.assertEqual(len(lines), 1, done.stderr)
         self.assertIn("with 2 ranks ended with status 137 after 1 of 6 cells", lines[0])
-        self.assertEqual([c["ranks"] for c in self.logged()], [1, 2, 3])  # the others are measured all the same
-        self.assertEqual(len(self.rows("cells.csv")), 9)
+        self.assertEqual(sorted(c["ranks"] for c in self.logged()), [1, 2, 3])  # the others are measured all the same
+        killed = [r for r in self.rows("cells.csv") if r["status"] == "killed"]
+        self.assertEqual(len(self.rows("cells.csv")), 10)
+        launch = next(c for c in self.logged() if c["ranks"] == 2)
+        self.assertEqual([(r["cell"], r["ranks"], r["t_median_us"]) for r in killed], [(str(launch["order"][1]), "2", "")])
+        self.assertTrue(all(killed[0][key] for key in ("case", "op", "direction", "run_id", "build")))
+        self.assertEqual({r["cell"] for r in self.rows("samples.csv")},
+                         {r["cell"] for r in self.rows("cells.csv") if r["status"] == "ok"})
+        self.assertEqual([r["status"] for r in self.rows("summary.csv") if r["launches"] == "0"], ["killed"])
         self.assertIn("9 of 14 cells", done.stdout)
 
-    def stop_by(self, number):
-        child = subprocess.Popen(self.words(), env={**self.environment, "FAKE_MODE": "slow"}, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True)
+    def start(self, mode, *words, rows=1):
+        """A run that is in the cell behind so many rows."""
+        child = subprocess.Popen(self.words("--order", "given", *words), env={**self.environment, "FAKE_MODE": mode},
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 30
         while time.monotonic() < until and not (self.runs() and (self.runs()[0] / "cells.csv").exists()
-                                                and (self.runs()[0] / "cells.csv").read_text().count("\n") > 1):
+                                                and (self.runs()[0] / "cells.csv").read_text().count("\n") > rows):
             time.sleep(0.02)
+        return child
+
+    def stop_by(self, number):
+        child = self.start("slow")
+        time.sleep(0.2)
         child.send_signal(number)
         output, errors = child.communicate(timeout=40)
         self.assertEqual(child.returncode, 3, errors)
         self.assertIn(f"stopped by signal {int(number)}", errors)
-        self.assertEqual(self.logged()[-1], {"signal": signal.SIGTERM})  # passed on, and waited for
+        self.assertEqual(self.logged()[-1], {"signal": signal.SIGUSR1})  # passed on, and waited for
         self.assertEqual(len(self.logged()), 2)  # no other launch was started
-        self.assertEqual(len(self.rows("cells.csv")), 1)
-        self.assertEqual(len(self.rows("summary.csv")), 1)
-        self.assertEqual(json.loads((self.runs()[0] / "run.json").read_text())["stopped_by_signal"], number)
-        self.assertIn("1 of 14 cells", output)
+        self.assertEqual([r["status"] for r in self.rows("cells.csv")], ["ok", "ok"])  # the cell in flight was finished
+        self.assertEqual(len(self.rows("summary.csv")), 2)
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertEqual((record["stopped_by_signal"], record["cells_done"]), (number, 2))
+        self.assertIn("2 of 14 cells", output)
 
-    def test_sigterm(self):
-        self.stop_by(signal.SIGTERM)
+    def test_signals(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            with self.subTest(signal=number):
+                self.stop_by(number)
+            shutil.rmtree(self.output)
+            self.log.unlink()
 
-    def test_sigint(self):
-        self.stop_by(signal.SIGINT)
+    def test_second_signal(self):
+        child = self.start("hang")
+        child.send_signal(signal.SIGTERM)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and self.logged()[-1] != {"signal": signal.SIGUSR1}:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        errors = child.communicate(timeout=40)[1]
+        self.assertEqual(child.returncode, 3, errors)
+        self.assertEqual([c["signal"] for c in self.logged()[1:]], [signal.SIGUSR1, signal.SIGTERM])
+        self.assertEqual([r["status"] for r in self.rows("cells.csv")], ["ok"])
+        self.assertEqual({r["cell"] for r in self.rows("samples.csv")}, {"1"})
+
+    def test_stall(self):
+        done = self.run_it("--stall-timeout", "300ms", "--budget", "2s", "--order", "given", FAKE_MODE="hang")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.stderr.count("hung and was ended"), 2)  # 1 and 2 ranks; with 3 there is one cell only
+        self.assertEqual([(r["cell"], r["status"]) for r in self.rows("cells.csv")],
+                         [("1", "ok"), ("2", "killed"), ("8", "ok"), ("9", "killed"), ("14", "ok")])
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertEqual([launch["stalled"] for launch in record["launches"]], [True, True, False])
+
+    def test_torn(self):
+        self.assertEqual(self.run_it("--order", "given", FAKE_MODE="torn").returncode, 1)
+        self.assertEqual([(r["cell"], r["status"]) for r in self.rows("cells.csv")][7:],
+                         [("8", "ok"), ("9", "killed"), ("14", "ok")])
+        self.assertEqual({int(r["cell"]) for r in self.rows("samples.csv")}, {*range(1, 9), 14})
+
+    def test_full(self):
+        done = self.run_it("--order", "given", FAKE_MODE="full")
+        self.assertEqual(done.returncode, 3)
+        lines = [line for line in done.stderr.splitlines() if line.startswith("tensorgauge: ")]
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertIn("No space left on device", lines[0])
+        self.assertEqual(len(self.logged()), 1)  # the next launch would end so too
+        self.assertEqual([(r["cell"], r["status"]) for r in self.rows("cells.csv")], [("1", "ok")])
+
+    def test_orphan(self):
+        """What a launch leaves behind is ended with it, also in a session of its own."""
+        self.assertEqual(self.run_it("--ranks", "1", FAKE_MODE="orphan").returncode, 0)
+        left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+        self.assertNotIn("sleep 1234", left)
 
     def test_killed(self):
         """When the driver itself is killed, its launch does not go on."""

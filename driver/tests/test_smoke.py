@@ -81,6 +81,7 @@ class Smoke(Case):
         for row in cells:
             one = summary[row["case"], row["direction"], row["ranks"]]
             self.assertEqual((one["median_us"], one["launches"], one["status"]), (row["t_median_us"], "1", "ok"))
+        self.check_bounds(cells, summary)
         record = json.loads((next(self.output.iterdir()) / "run.json").read_text())
         self.assertEqual([launch["exit_status"] for launch in record["launches"]], [0, 0])
         for launch in record["launches"]:
@@ -88,6 +89,53 @@ class Smoke(Case):
             said = [v for v in launch["environment"] if v.startswith("OMPI_MCA_mpi_yield_when_idle=")]
             if "OMPI_MCA_mpi_yield_when_idle" not in os.environ and record["tgbench"]["build"]["mpi_family"] == "openmpi":
                 self.assertEqual(said, [f"OMPI_MCA_mpi_yield_when_idle={0 if alone else 1}"])
+
+    def check_bounds(self, cells, summary):
+        """The run has measured what the machine can do, at its own rank counts, and made bounds of it."""
+        measured = self.rows("calibration.csv")
+        self.assertEqual(list(measured[0]), list(cells[0]))
+        self.assertEqual({(r["status"], r["wrong"], r["scaling"]) for r in measured}, {("ok", "0", "size")})
+        kinds = Counter((r["op"], r["ranks"]) for r in measured)
+        memory, messages = ("copy", "gemm"), ("one_way", "both_ways", "stream")
+        self.assertEqual(set(kinds), {("machine:" + op, p) for op in memory for p in "12"} |
+                         {("machine:" + op, "2") for op in messages})
+        self.assertEqual(len({(r["case"], r["ranks"]) for r in measured}), len(measured))
+        self.assertEqual(list(next(self.output.iterdir()).glob("calibration.*")),
+                         [next(self.output.iterdir()) / "calibration.csv"])
+        for r in cells:
+            bound, time_us = float(r["bound_us"]), float(r["t_median_us"])
+            self.assertGreater(bound, 0)
+            self.assertIn(r["bound_kind"], ("latency", "link", "memory", "compute") if r["ranks"] == "2" and
+                          r["op"] != "raw:memcpy" else ("memory", "compute"), r["case"])
+            self.assertAlmostEqual(float(r["bound_fraction"]) * time_us / bound, 1)
+            self.assertEqual("above_bound" in r["flags"].split(), float(r["bound_fraction"]) > 1.05, r["flags"])
+            one = summary[r["case"], r["direction"], r["ranks"]]
+            self.assertEqual((one["bound_us"], one["bound_fraction"]), (r["bound_us"], r["bound_fraction"]))
+
+    def test_failed_calibration(self):
+        """A rank count whose calibration fails has no bounds; the run goes on."""
+        build = json.loads(subprocess.run([TGBENCH, "list", "--json"], capture_output=True, check=True).stdout)["build"]
+        launcher = self.folder / "launcher"
+        launcher.write_text('#!/bin/sh\ncase "$*" in *"-n 2 "*calibration.tsv*) echo failed; exit 1;; esac\n'
+                            f'OMPI_MCA_rmaps_base_oversubscribe=1 exec {build["mpiexec"]} "$@"\n')
+        launcher.chmod(0o755)
+        done = self.run_it("smoke", "--launcher", "./launcher", "--budget", "3s")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({r["ranks"] for r in self.rows("calibration.csv")}, {"1"})
+        self.assertEqual({(r["ranks"], r["bound_us"] != "") for r in self.rows("cells.csv")}, {("1", True), ("2", False)})
+        self.assertIn("calibration on 2 ranks: 0 rows, exit status 1", (next(self.output.iterdir()) / "log.txt").read_text())
+
+    def test_no_calibration(self):
+        campaign = self.folder / "c.ini"
+        words = "[campaign]\nbudget = 1s\ncalibrate = no\n[cells a]\ncase = broadcast shape=8 from=1 to=Pc\nranks = 2\n"
+        campaign.write_text(words)
+        self.assertEqual(self.run_it(str(campaign)).returncode, 0)
+        self.assertFalse((next(self.output.iterdir()) / "calibration.csv").exists())
+        self.assertEqual({r["bound_us"] for r in self.rows("cells.csv")}, {""})
+        campaign.write_text(words.replace("= no", "= maybe"))
+        done = self.run_it(str(campaign))
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1))
+        self.assertIn("'maybe': expected yes or no", done.stderr)
 
     def test_wrong_words(self):
         campaign = self.folder / "c.ini"

@@ -61,6 +61,27 @@ static void test_products(void **state)
                 check_product(tg_dtype_find(names[d]), extents[i], choice);
 }
 
+static void test_square(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    const tg_dtype *dtype = tg_dtype_find("f64");
+    tgl_factor a = make_factor(dtype, 0, N, N, false), b = make_factor(dtype, 1, N, N, false);
+    double c[N * N];
+    assert_true(tgl_multiply(dtype, N, a.data, b.data, c));
+    for (ptrdiff_t i = 0; i < N; i++)
+        for (ptrdiff_t j = 0; j < N; j++) {
+            int sum = 0;
+            for (ptrdiff_t l = 0; l < N; l++)
+                sum += entry(0, i, l) * entry(1, l, j);
+            assert_true(c[i * N + j] == sum);
+        }
+    assert_false(tgl_multiply(tg_dtype_find("i32"), N, a.data, b.data, c));
+    assert_false(tgl_multiply(dtype, PTRDIFF_MAX, a.data, b.data, c));
+    free((void *)a.data);
+    free((void *)b.data);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -74,6 +95,7 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_products),
+                                       cmocka_unit_test(test_square),
                                        cmocka_unit_test(test_limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

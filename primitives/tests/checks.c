@@ -149,6 +149,15 @@ bool case_words(const char *line, int rank, int size, test_case *c, char text[25
         return false;
     }
     tg_status status = make_problem(c);
+    const int ndim = c->problem.x.ndim;
+    model_word(line, "store-x", "row", word);
+    if (status.code == TG_OK)
+        status = tg_store_parse("store-x", word, ndim, &c->problem.store_x);
+    model_word(line, "store-y", "row", word);
+    if (status.code == TG_OK)
+        status = tg_store_parse("store-y", word, ndim, &c->problem.store_y);
+    if (status.code != TG_OK)
+        case_free(c);
     snprintf(text, 256, "%s", status.text);
     return status.code == TG_OK;
 }
@@ -167,6 +176,8 @@ bool case_make(const char *line, int rank, int size, test_case *c, char text[256
     c->x = model_box(&c->m.x, c->place_x, true);
     c->y = model_box(&c->m.y, c->place_y, true);
     c->hull = model_hull(&c->x, &c->y);
+    c->store_x = model_store_read(line, "store-x", c->m.x.ndim);
+    c->store_y = model_store_read(line, "store-y", c->m.x.ndim);
     return true;
 }
 
@@ -189,6 +200,23 @@ static void adjoint_op(void *self, void *y, void *x)
 test_operator case_operator(tg_op *op)
 {
     return (test_operator){apply_op, adjoint_op, op};
+}
+
+static void apply_started(void *self, const void *x, void *y)
+{
+    tg_start(self, x, y);
+    tg_finish(self);
+}
+
+static void adjoint_started(void *self, void *y, void *x)
+{
+    tg_start_adjoint(self, y, x);
+    tg_finish(self);
+}
+
+test_operator case_started(tg_op *op)
+{
+    return (test_operator){apply_started, adjoint_started, op};
 }
 
 /* F = (F*)*: the adjoint of the flipped operator carries its output space, our x, to its input
@@ -235,10 +263,14 @@ static double get(const tg_dtype *dtype, const void *array, long n)
     return strcmp(dtype->name, "i32") == 0 ? ((const int32_t *)array)[n] : dtype->get(array, n);
 }
 
+/* A buffer of this rank with guards around it. Bytes that are no entry's are guards too. */
 typedef struct {
     unsigned char *memory;
     size_t bytes;
     void *data; /* NULL for a rank outside the layout */
+    tg_box box; /* that it holds */
+    model_store store;
+    size_t entry_size;
 } guarded;
 
 static void *reserve(size_t bytes)
@@ -251,29 +283,58 @@ static void *reserve(size_t bytes)
     return memory;
 }
 
-static guarded guarded_new(const tg_dtype *dtype, const tg_box *box, bool inside)
+static long place_of(const guarded *g, const long entry[TG_MAX_NDIM])
 {
-    guarded g = {.bytes = (size_t)model_count(box) * dtype->size};
+    return model_stored(&g->store, &g->box, entry);
+}
+
+static guarded guarded_new(const tg_dtype *dtype, const tg_box *box, const model_store *store,
+                           bool inside)
+{
+    guarded g = {.bytes = (size_t)model_room(store, box) * dtype->size,
+                 .box = *box,
+                 .store = *store,
+                 .entry_size = dtype->size};
     g.memory = reserve(g.bytes + 2 * GUARD_BYTES);
     memset(g.memory, GUARD, g.bytes + 2 * GUARD_BYTES);
     g.data = inside ? g.memory + GUARD_BYTES : NULL;
-    for (long n = 0; n < model_count(box); n++)
-        put(dtype, g.memory + GUARD_BYTES, n, JUNK);
+    for (long n = 0; n < model_count(box); n++) {
+        long entry[TG_MAX_NDIM];
+        model_entry(box, n, entry);
+        put(dtype, g.memory + GUARD_BYTES, place_of(&g, entry), JUNK);
+    }
     return g;
+}
+
+static bool all_guards(const unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != GUARD)
+            return false;
+    return true;
 }
 
 static bool guards_intact(const guarded *g)
 {
-    for (size_t i = 0; i < GUARD_BYTES; i++)
-        if (g->memory[i] != GUARD || g->memory[GUARD_BYTES + g->bytes + i] != GUARD)
-            return false;
-    return true;
+    bool intact = all_guards(g->memory, GUARD_BYTES) &&
+                  all_guards(g->memory + GUARD_BYTES + g->bytes, GUARD_BYTES);
+    if (g->bytes == (size_t)model_count(&g->box) * g->entry_size)
+        return intact;
+    unsigned char *rest = reserve(g->bytes); /* the buffer without its entries */
+    memcpy(rest, g->memory + GUARD_BYTES, g->bytes);
+    for (long n = 0; n < model_count(&g->box); n++) {
+        long entry[TG_MAX_NDIM];
+        model_entry(&g->box, n, entry);
+        memset(rest + (size_t)place_of(g, entry) * g->entry_size, GUARD, g->entry_size);
+    }
+    intact = intact && all_guards(rest, g->bytes);
+    free(rest);
+    return intact;
 }
 
 /* The buffers of one apply: two, or the hull twice. */
 typedef struct {
     guarded x, y;
-    tg_box x_buffer, y_buffer; /* the boxes that the buffers hold */
 } buffers;
 
 static buffers buffers_new(const test_case *c)
@@ -281,13 +342,10 @@ static buffers buffers_new(const test_case *c)
     const tg_dtype *dtype = c->problem.dtype;
     buffers b;
     if (c->problem.place == TG_IN_PLACE) {
-        b.x_buffer = b.y_buffer = c->hull;
-        b.x = b.y = guarded_new(dtype, &c->hull, c->place_x >= 0 || c->place_y >= 0);
+        b.x = b.y = guarded_new(dtype, &c->hull, &c->store_x, c->place_x >= 0 || c->place_y >= 0);
     } else {
-        b.x_buffer = c->x;
-        b.y_buffer = c->y;
-        b.x = guarded_new(dtype, &c->x, c->place_x >= 0);
-        b.y = guarded_new(dtype, &c->y, c->place_y >= 0);
+        b.x = guarded_new(dtype, &c->x, &c->store_x, c->place_x >= 0);
+        b.y = guarded_new(dtype, &c->y, &c->store_y, c->place_y >= 0);
     }
     return b;
 }
@@ -299,23 +357,23 @@ static void buffers_free(buffers *b)
     free(b->x.memory);
 }
 
-static void write_vector(const tg_dtype *dtype, const tg_box *box, const tg_box *buffer_box,
-                         const double *vector, guarded *buffer)
+static void write_vector(const tg_dtype *dtype, const tg_box *box, const double *vector,
+                         guarded *buffer)
 {
     for (long n = 0; n < model_count(box); n++) {
         long g[TG_MAX_NDIM];
         model_entry(box, n, g);
-        put(dtype, buffer->data, model_offset(buffer_box, g), vector[n]);
+        put(dtype, buffer->data, place_of(buffer, g), vector[n]);
     }
 }
 
-static void read_vector(const tg_dtype *dtype, const tg_box *box, const tg_box *buffer_box,
-                        const guarded *buffer, double *vector)
+static void read_vector(const tg_dtype *dtype, const tg_box *box, const guarded *buffer,
+                        double *vector)
 {
     for (long n = 0; n < model_count(box); n++) {
         long g[TG_MAX_NDIM];
         model_entry(box, n, g);
-        vector[n] = get(dtype, buffer->data, model_offset(buffer_box, g));
+        vector[n] = get(dtype, buffer->data, place_of(buffer, g));
     }
 }
 
@@ -344,7 +402,7 @@ static void check_rest(const test_case *c, bool forward, const double *in, const
             continue;
         long at = model_offset(from, g);
         double expected = at < 0 ? JUNK : clears ? 0.0 : in[at];
-        double found = get(c->problem.dtype, buffer->data, n);
+        double found = get(c->problem.dtype, buffer->data, place_of(buffer, g));
         check_one(verdict, CHECK_KEPT, found == expected,
                   "rank %d, %s in place, entry %ld beyond the output is %g, expected %g", c->rank,
                   forward ? "forward" : "adjoint", n, found, expected);
@@ -360,22 +418,20 @@ static void run(const test_case *c, const test_operator *op, bool forward, const
     bool in_place = c->problem.place == TG_IN_PLACE;
     buffers b = buffers_new(c);
     const tg_box *in_box = forward ? &c->x : &c->y, *out_box = forward ? &c->y : &c->x;
-    const tg_box *in_buffer = forward ? &b.x_buffer : &b.y_buffer;
-    const tg_box *out_buffer = forward ? &b.y_buffer : &b.x_buffer;
     guarded *source = forward ? &b.x : &b.y, *target = forward ? &b.y : &b.x;
     if (before != NULL && !in_place)
-        write_vector(dtype, out_box, out_buffer, before, target);
-    write_vector(dtype, in_box, in_buffer, in, source);
+        write_vector(dtype, out_box, before, target);
+    write_vector(dtype, in_box, in, source);
     if (forward)
         op->apply(op->self, b.x.data, b.y.data);
     else
         op->adjoint(op->self, b.y.data, b.x.data);
-    read_vector(dtype, out_box, out_buffer, target, out);
+    read_vector(dtype, out_box, target, out);
     if (in_place) {
         check_rest(c, forward, in, source, verdict);
     } else {
         double *after = reserve((size_t)model_count(in_box) * sizeof *after);
-        read_vector(dtype, in_box, in_buffer, source, after);
+        read_vector(dtype, in_box, source, after);
         check_one(verdict, CHECK_KEPT, same_vector(after, in, model_count(in_box)),
                   "rank %d, %s changed its input", c->rank, forward ? "forward" : "adjoint");
         free(after);
@@ -609,7 +665,6 @@ static void check_oracle_direction(const test_case *c, const test_operator *op, 
     tg_space in = forward ? TG_X : TG_Y, out = forward ? TG_Y : TG_X;
     guarded *source = forward ? &b.x : &b.y, *target = forward ? &b.y : &b.x;
     const tg_box *box = forward ? &c->y : &c->x;
-    const tg_box *buffer_box = forward ? &b.y_buffer : &b.x_buffer;
     const char *name = forward ? "forward" : "adjoint";
     if (problem->mode == TG_ACCUMULATE && problem->place == TG_OUT_OF_PLACE)
         tg_fill(problem, out, c->rank, seed + 1, target->data);
@@ -624,7 +679,7 @@ static void check_oracle_direction(const test_case *c, const test_operator *op, 
     if (model_count(box) > 0 && wrong == 0) {
         long g[TG_MAX_NDIM];
         model_entry(box, (long)(seed % (uint64_t)model_count(box)), g);
-        long at = model_offset(buffer_box, g);
+        long at = place_of(target, g);
         put(problem->dtype, target->data, at, get(problem->dtype, target->data, at) + 1.0);
         wrong = tg_count_wrong(problem, out, c->rank, seed, target->data);
         check_one(verdict, CHECK_ORACLE, wrong == 1,
@@ -641,11 +696,10 @@ static void check_tg_dot(const test_case *c, bool of_x, uint64_t seed, test_verd
 {
     buffers b = buffers_new(c);
     const tg_box *box = of_x ? &c->x : &c->y;
-    const tg_box *buffer_box = of_x ? &b.x_buffer : &b.y_buffer;
     guarded *buffer = of_x ? &b.x : &b.y;
     formula f = formula_of(c, seed);
     double *vector = fill(&f, of_x ? c->place_x : c->place_y, box), expected = 0.0;
-    write_vector(c->problem.dtype, box, buffer_box, vector, buffer);
+    write_vector(c->problem.dtype, box, vector, buffer);
     for (long n = 0; n < model_count(box); n++)
         expected += vector[n] * vector[n];
     if (strcmp(c->problem.dtype->name, "c64") == 0)
@@ -689,10 +743,10 @@ void check_boxes(const test_case *c, const tg_op *op, test_verdict *verdict)
     tg_box of_x = tg_op_x(op), of_y = tg_op_y(op);
     ptrdiff_t size = (ptrdiff_t)c->problem.dtype->size;
     check_one(verdict, CHECK_VALUES,
-              same_box(x, &of_x) && tg_op_x_bytes(op) == model_count(x) * size,
+              same_box(x, &of_x) && tg_op_x_bytes(op) == model_room(&c->store_x, x) * size,
               "rank %d: tg_op_x is not the box of the formula", c->rank);
     check_one(verdict, CHECK_VALUES,
-              same_box(y, &of_y) && tg_op_y_bytes(op) == model_count(y) * size,
+              same_box(y, &of_y) && tg_op_y_bytes(op) == model_room(&c->store_y, y) * size,
               "rank %d: tg_op_y is not the box of the formula", c->rank);
     tg_box held_x = tg_layout_held(&c->problem.x, c->rank),
            held_y = tg_layout_held(&c->problem.y, c->rank);

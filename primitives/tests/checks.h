@@ -4,7 +4,7 @@
  *     values   y = F x and x = F* y, entry by entry, equal to the index formula of model.h
  *     dot      <F x, y> == <x, F* y>, exactly, since all values are small whole numbers
  *     kept     out of place the input is unchanged, in place the entries of neither space are
- *     guards   the bytes around both buffers are untouched
+ *     guards   the bytes around both buffers, and those of a store's padding, are untouched
  *     matrix   F and F* written out column by column: F is the formula's matrix, F* its transpose
  *     oracle   tg_count_wrong of the library sees nothing wrong, and does see one changed entry
  *
@@ -26,6 +26,7 @@ typedef struct {
     int rank, size;       /* of the communicator */
     int place_x, place_y; /* of this rank, -1: outside */
     tg_box x, y, hull;    /* of this rank, by the model */
+    model_store store_x, store_y;
 } test_case;
 
 /* The operator under test: the library's own, or one around it that is wrong on purpose. */
@@ -41,13 +42,14 @@ typedef struct {
 } test_verdict;
 
 /* Calls: Local. Reads all words of the line (operation, layouts, dtype, algorithm, in-place,
- * accumulate). false with the reason in the text: the line is not a problem of the library. */
+ * accumulate, store-x, store-y). false with the reason in the text: the line is not a problem of the library. */
 bool case_make(const char *line, int rank, int size, test_case *c, char text[256]);
 bool case_words(const char *line, int rank, int size, test_case *c,
                 char text[256]); /* the problem only */
 void case_free(test_case *c);
 
 test_operator case_operator(tg_op *op);
+test_operator case_started(tg_op *op);      /* by tg_start and tg_finish */
 test_operator case_flipped(tg_op *flipped); /* F out of tg_flip(F) */
 
 /* Calls: Collective. All checks of an operator; matrices only up to `columns` entries of x and y

@@ -443,6 +443,60 @@ long model_offset(const tg_box *box, const long g[TG_MAX_NDIM])
     return offset;
 }
 
+model_store model_store_read(const char *line, const char *key, int ndim)
+{
+    char word[MODEL_WORD];
+    model_store store = {.block = 1};
+    model_word(line, key, "row", word);
+    char *before = strchr(word, ':'), *after = before ? strchr(before + 1, ':') : NULL;
+    if (before)
+        *before = '\0';
+    if (after)
+        *after = '\0';
+    if (strcmp(word, "row") != 0)
+        store.block = strtol(word + strlen("nchw"), NULL, 10);
+    model_tuple(before ? before + 1 : "", ndim, 0, store.before);
+    model_tuple(after ? after + 1 : "", ndim, 0, store.after);
+    return store;
+}
+
+/* Extents of the array, with the axis of the channels of a block behind the others. */
+static void store_extents(const model_store *store, const tg_box *box, long n[TG_MAX_NDIM + 1])
+{
+    for (int d = 0; d < box->ndim; d++)
+        n[d] = store->before[d] + (long)(box->hi[d] - box->lo[d]) + store->after[d];
+    n[box->ndim] = store->block;
+    if (store->block > 1)
+        n[1] = n[1] / store->block + (n[1] % store->block != 0);
+}
+
+long model_room(const model_store *store, const tg_box *box)
+{
+    long n[TG_MAX_NDIM + 1], room = model_count(box) > 0 ? 1 : 0;
+    store_extents(store, box, n);
+    for (int d = 0; d <= box->ndim; d++)
+        room *= n[d];
+    return room;
+}
+
+long model_stored(const model_store *store, const tg_box *box, const long g[TG_MAX_NDIM])
+{
+    long n[TG_MAX_NDIM + 1], i[TG_MAX_NDIM + 1], place = 0, weight = 1;
+    store_extents(store, box, n);
+    for (int d = 0; d < box->ndim; d++)
+        i[d] = store->before[d] + g[d] - (long)box->lo[d];
+    i[box->ndim] = 0;
+    if (store->block > 1) {
+        i[box->ndim] = i[1] % store->block;
+        i[1] = i[1] / store->block;
+    }
+    for (int d = box->ndim; d >= 0; d--) {
+        place += i[d] * weight;
+        weight *= n[d];
+    }
+    return place;
+}
+
 tg_box model_hull(const tg_box *a, const tg_box *b)
 {
     if (model_count(a) == 0)

@@ -82,6 +82,17 @@ void model_entry(const tg_box *box, long n, long g[TG_MAX_NDIM]);
 long model_offset(const tg_box *box, const long g[TG_MAX_NDIM]); /* -1: not in the box */
 tg_box model_hull(const tg_box *a, const tg_box *b);
 
+/* How a box lies in a buffer, from a word such as nchw8c:1x0:2: the places of a row-major array with
+ * room in front of and behind the box on each axis; in blocks of channels the array has one axis
+ * more, the last one, and axis 1 counts blocks. */
+typedef struct {
+    long block; /* 1: none */
+    long before[TG_MAX_NDIM], after[TG_MAX_NDIM];
+} model_store;
+model_store model_store_read(const char *line, const char *key, int ndim);
+long model_room(const model_store *store, const tg_box *box); /* places; 0 for an empty box */
+long model_stored(const model_store *store, const tg_box *box, const long g[TG_MAX_NDIM]);
+
 /* A small whole number (never 0) of the entry g at a place of a layout. */
 double model_value(uint64_t seed, int place, const long g[TG_MAX_NDIM], int ndim);
 

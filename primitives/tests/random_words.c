@@ -337,3 +337,37 @@ bool random_problem(random_source *source, const char *operation, int ranks, cha
     }
     return known;
 }
+
+static void append_padding(random_source *source, int ndim, char word[LINE_SIZE])
+{
+    const int axes = 1 + (int)random_below(source, ndim < 3 ? ndim : 3);
+    for (int i = 0; i < axes; i++)
+        append(word, "%s%ld", i > 0 ? "x" : "", random_below(source, 4));
+}
+
+static void random_store(random_source *source, int ndim, char word[LINE_SIZE])
+{
+    static const char *const kinds[] = {"row", "nchw8c", "nchw16c"};
+    word[0] = '\0';
+    append(word, "%s", kinds[ndim > 1 ? random_below(source, 3) : 0]);
+    if (chance(source, 50)) {
+        append(word, ":");
+        if (chance(source, 60))
+            append_padding(source, ndim, word);
+        append(word, ":");
+        append_padding(source, ndim, word);
+    }
+}
+
+void random_stores(random_source *source, bool in_place, char line[LINE_SIZE])
+{
+    char x[LINE_SIZE], y[LINE_SIZE];
+    int ndim = 1;
+    for (const char *c = strstr(line, " shape=") + 7; *c != ' ' && *c != '\0'; c++)
+        ndim += *c == 'x';
+    if (chance(source, 40))
+        return;
+    random_store(source, ndim, x);
+    random_store(source, ndim, y);
+    append(line, " store-x=%s store-y=%s", x, in_place || chance(source, 40) ? x : y);
+}

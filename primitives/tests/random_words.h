@@ -20,4 +20,8 @@ long random_below(random_source *source, long n); /* 0 .. n - 1 */
  * this operation; the words are by the rule of any other one, and may not be this operation's. */
 bool random_problem(random_source *source, const char *operation, int ranks, char line[LINE_SIZE]);
 
+/* Append store-x and store-y to the words of a problem: none for most, else blocks and paddings; in
+ * place the same for both. */
+void random_stores(random_source *source, bool in_place, char line[LINE_SIZE]);
+
 #endif

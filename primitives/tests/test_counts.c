@@ -24,6 +24,11 @@ static const char *const lines[] = {
     "gather shape=6 from=P to=1",
     "all_gather shape=6 from=P to=Pc",
     "reduce_scatter shape=6 from=Pc to=P",
+    "send_recv shape=1x12 from=1x1 to=1x1 from-ranks=0 to-ranks=0 store-x=nchw8c store-y=row:1",
+    "broadcast shape=1x12x2 from=1x1x1 to=1x1xPc store-x=nchw8c",
+    "all_sum_reduce shape=1x12x2 grid=1x1xPc store-y=nchw8c",
+    "all_gather shape=1x12x2 from=1xPx1 to=1xPcx1 store-y=nchw8c",
+    "copy shape=2x12x9 grid=1x1xP store-x=nchw8c",
 };
 
 /* One plan that is never freed, for the test of leaks.sh. */
@@ -43,8 +48,8 @@ static void leak_a_plan(int rank, int size)
 static bool use_once(const test_case *c, MPI_Comm comm, bool chained)
 {
     tg_op *op = NULL, *other = NULL, *both = NULL;
-    double *x = calloc((size_t)model_count(&c->x) + 1, sizeof *x);
-    double *y = calloc((size_t)model_count(&c->y) + 1, sizeof *y);
+    double *x = calloc((size_t)model_room(&c->store_x, &c->x) + 1, sizeof *x);
+    double *y = calloc((size_t)model_room(&c->store_y, &c->y) + 1, sizeof *y);
     bool good = tg_plan(comm, &c->problem, &op).code == TG_OK;
     if (good) {
         tg_fill(&c->problem, TG_X, c->rank, 1, x);

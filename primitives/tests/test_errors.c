@@ -268,7 +268,16 @@ static void spoil_place_and_mode(test_case *c)
 }
 static void spoil_store(test_case *c)
 {
-    c->problem.store_y = (tg_store)7;
+    c->problem.store_y.block = 7;
+}
+static void spoil_store_padding(test_case *c)
+{
+    c->problem.store_x.before[0] = -1;
+}
+static void spoil_store_in_place(test_case *c)
+{
+    c->problem.place = TG_IN_PLACE;
+    c->problem.store_x.after[0] = 1;
 }
 static void spoil_copies(test_case *c)
 {
@@ -293,7 +302,9 @@ static const spoiling spoilings[] = {
     {"no algorithm", "algorithm", spoil_algorithm},
     {"a foreign algorithm", "telepathy", spoil_foreign_algorithm},
     {"accumulate in place", "in-place", spoil_place_and_mode},
-    {"an unknown store", "store", spoil_store},
+    {"an unknown store", "store-y", spoil_store},
+    {"a negative padding", "store-x", spoil_store_padding},
+    {"two stores in place", "store-x", spoil_store_in_place},
 };
 
 /* What only windows, or only memory regions, can be. */

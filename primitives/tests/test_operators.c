@@ -8,17 +8,45 @@
  *   --seed N --random COUNT   of the random lines
  *   --random-only FILE        only these, up to the first that fails; FILE always holds the command
  *                             for the line that is being run (scripts/soak)
+ *   --largest-count N         entries in one call of MPI, at most
+ *   --node-size N             ranks that count as one node, at most
+ *   --largest-chunk BYTES     of a chunk in a node's shared memory, at most
+ *   --shortest-run BYTES      of a run that is read from another process
  *   --show                    write every random line; --plant: break every operator on purpose */
 #include "primitives/count.h"
+#include "primitives/node.h"
 #include "primitives/tests/checks.h"
 #include "primitives/tests/random_words.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* P stands for the number of ranks. */
 static const char *const lines[] = {
+    /* stores: blocks that parts cut, blocks of two sizes, padding on either side */
+    "send_recv shape=3x20 from=1x1 to=1x1 to-ranks=1 store-x=nchw8c:1x0 store-y=row::3",
+    "send_recv shape=3x16 from=1x1 to=1x1 from-ranks=1 store-x=nchw16c store-y=nchw8c",
+    "broadcast shape=2x20x3x5 from=1x1x1x1 to=Pcx1x1x1 store-x=nchw8c store-y=nchw8c",
+    "broadcast shape=2x16x3 from=1x1x1 from-ranks=1 to=Pcx1x1 store-x=row store-y=nchw16c",
+    "broadcast shape=1x16x3 from=1x2x1 from-ranks=1,0 to=1x2x2c store-y=nchw8c:3x0x0:1x1",
+    "sum_reduce shape=1x17x4 from=1x1xPc to=1x1x1 store-x=nchw8c store-y=nchw8c",
+    "sum_reduce shape=2x24x4 from=1x1xPc to=1x1x1 store-x=nchw8c:1:2 store-y=row",
+    "all_sum_reduce shape=3x20x2 grid=1x1xPc store-x=nchw8c store-y=row",
+    "all_sum_reduce shape=3x16x2 grid=1x2x2c store-x=nchw8c store-y=nchw16c:1x0",
+    "scatter shape=2x24x4 from=1x1x1 to=1xPx1 store-x=nchw16c store-y=nchw8c",
+    "gather shape=2x24x4 from=1xPx1 to=1x1x1 store-x=nchw8c store-y=nchw8c::1x0x0",
+    "all_gather shape=1x24x4 from=1xPx1 to=1xPcx1 store-x=nchw8c store-y=nchw8c",
+    "all_gather shape=2x24x4 from=1xPx1 to=1xPcx1 store-x=row store-y=nchw8c",
+    "reduce_scatter shape=1x48x3 from=1xPcx1 to=1xPx1 store-x=nchw16c store-y=nchw8c",
+    "repartition shape=2x37x3x3 from=1x3x1x1 to=1x1x3x1 store-x=nchw8c store-y=nchw16c",
+    "repartition shape=1x48x8 from=1xPx1 to=1x1xP store-x=nchw8c:3x0 store-y=nchw8c",
+    "repartition shape=2x45x4 from=1x1xP to=1xPx1 store-x=row::5 store-y=nchw16c:7x1",
+    "halo shape=1x24x6x7 grid=1x1xPx1 kernel=3x3 padding=1x1 store-x=nchw8c store-y=nchw8c",
+    "halo shape=1x19x6x7 grid=1x2x2x1 kernel=3x3 padding=1x1 store-x=nchw16c store-y=nchw8c",
+    "halo shape=1x20x6 grid=1xPx1 kernel=5x1 padding=2x0 periodic=1x0 store-y=nchw8c:1x0:0x2",
+    "add shape=2x20x3 grid=1x1xP store-x=nchw8c store-y=nchw16c:2x1",
     /* one rank, one entry, nothing at all */
     "send_recv shape=1",
     "send_recv shape=7 from-ranks=0 to-ranks=0",
@@ -338,8 +366,10 @@ static void run_line(session *s, const char *line, long columns)
         s->refused += refused;
         if (status.code == TG_OK) {
             test_operator good = case_operator(op), wrong = {apply_spoilt, adjoint_spoilt, op};
+            test_operator halves = case_started(op);
             check_boxes(c, op, &mine);
             check_operator(c, s->plant ? &wrong : &good, s->comm, columns, &mine);
+            check_operator(c, &halves, s->comm, 0, &mine);
             tg_free(&op);
             s->checked++;
             check_one(&mine, CHECK_VALUES, op == NULL, "tg_free left a pointer");
@@ -360,9 +390,19 @@ static void run_line(session *s, const char *line, long columns)
                check_failures(&all), all.text);
 }
 
-/* A line with each algorithm and each way to call it, as far as its own words leave a choice. */
+static bool has_one_store(const char *line)
+{
+    char x[MODEL_WORD], y[MODEL_WORD];
+    model_word(line, "store-x", "row", x);
+    model_word(line, "store-y", "row", y);
+    return strcmp(x, y) == 0;
+}
+
+/* A line with each algorithm and each way to call it, as far as its own words leave a choice: two
+ * stores are no problem in place. */
 static void run_variants(session *s, const char *line, int number)
 {
+    const int nways = has_one_store(line) ? 3 : 2;
     static const char *const ways[3] = {"in-place=no accumulate=no", "in-place=no accumulate=yes",
                                         "in-place=yes accumulate=no"};
     const int dtypes = count_dtypes();
@@ -375,7 +415,7 @@ static void run_variants(session *s, const char *line, int number)
         return;
     }
     for (int a = 0; primitive->algorithms[a] != NULL; a++) {
-        for (int way = 0; way < 3; way++) {
+        for (int way = 0; way < nways; way++) {
             snprintf(full, sizeof full, "%s dtype=%s algorithm=%s %s", line,
                      tg_dtypes[(number + a + way) % dtypes]->name, primitive->algorithms[a]->name,
                      ways[way]);
@@ -446,6 +486,7 @@ static void run_random(session *s, uint64_t seed, int count)
             continue;
         }
         long way = random_below(&source, 3);
+        random_stores(&source, way == 2, line);
         snprintf(full, sizeof full, "%s dtype=%s algorithm=%s in-place=%s accumulate=%s", line,
                  tg_dtypes[random_below(&source, count_dtypes())]->name,
                  primitive->algorithms[random_below(&source, algorithms)]->name,
@@ -482,6 +523,28 @@ static void check_coverage(session *s)
             if (s->rank == 0)
                 printf("FAILED no checks of dtype=%s\n", tg_dtypes[i]->name);
         }
+    }
+}
+
+/* Nodes of --node-size ranks: a broadcast of rank 0 goes as a message to each rank of the others. */
+static void check_nodes(session *s)
+{
+    static test_case c;
+    test_verdict mine = {.text = ""};
+    char line[LINE_SIZE], text[256];
+    tg_op *op = NULL;
+    model_line("broadcast shape=13 from=1 to=Pc algorithm=node", s->size, line, sizeof line);
+    bool good = case_make(line, s->rank, s->size, &c, text) &&
+                tg_plan(s->comm, &c.problem, &op).code == TG_OK;
+    long messages = good ? (long)tg_op_messages(op) : -1;
+    long expected = s->rank == 0 && s->size > tg_node_size ? s->size - tg_node_size : 0;
+    check_one(&mine, CHECK_VALUES, messages == expected, "%ld messages between nodes, not %ld",
+              messages, expected);
+    tg_free(&op);
+    case_free(&c);
+    if (check_failures(&mine) > 0) {
+        s->failed_problems++;
+        printf("FAILED rank %d: %s\n", s->rank, mine.text);
     }
 }
 
@@ -540,6 +603,12 @@ int main(int argc, char **argv)
             s.show = true;
         else if (strcmp(argv[i], "--largest-count") == 0 && i + 1 < argc)
             tg_largest_count = strtol(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--node-size") == 0 && i + 1 < argc)
+            tg_node_size = (int)strtol(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--largest-chunk") == 0 && i + 1 < argc)
+            tg_largest_chunk = strtol(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--shortest-run") == 0 && i + 1 < argc)
+            tg_shortest_run = strtol(argv[++i], NULL, 10);
         else
             alone = argv[i];
     double start = MPI_Wtime();
@@ -549,6 +618,8 @@ int main(int argc, char **argv)
         run_random(&s, seed, random_problems);
     } else {
         check_dtypes(&s);
+        if (tg_node_size < INT_MAX && tg_largest_count == INT_MAX)
+            check_nodes(&s);
         run_written(&s);
         run_random(&s, seed, random_problems);
         check_coverage(&s);

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROBLEMS = 64, ALONE = 10000, TOGETHER = 10000, WARM_UP = 500 };
+enum { PROBLEMS = 256, ALONE = 10000, TOGETHER = 10000, WARM_UP = 500 };
 
-/* More growth than this is a leak: 8 bytes a plan would be. */
-enum { SLACK_BYTES = 64 * 1024 };
+/* More growth than this is a leak: 13 bytes a plan would be. Lists of the MPI library that never
+ * shrink grow by two thirds of it, ever more slowly, as plans with windows live together. */
+enum { SLACK_BYTES = 128 * 1024 };
 
 static const char *const lines[] = {
     "send_recv shape=6 from-ranks=0 to-ranks=P1",
@@ -63,6 +64,15 @@ int MPI_Comm_split(MPI_Comm comm, int color, int order, MPI_Comm *newcomm)
 int MPI_Comm_split_type(MPI_Comm comm, int type, int order, MPI_Info info, MPI_Comm *newcomm)
 {
     return count_made(PMPI_Comm_split_type(comm, type, order, info, newcomm), newcomm);
+}
+
+int MPI_Dist_graph_create_adjacent(MPI_Comm comm, int sources, const int *from, const int *weights,
+                                   int sinks, const int *to, const int *more_weights, MPI_Info info,
+                                   int reorder, MPI_Comm *newcomm)
+{
+    return count_made(PMPI_Dist_graph_create_adjacent(comm, sources, from, weights, sinks, to,
+                                                      more_weights, info, reorder, newcomm),
+                      newcomm);
 }
 
 int MPI_Comm_free(MPI_Comm *comm)

@@ -1,0 +1,255 @@
+/* facts.c: every rank tells where it runs, the first rank of each machine what the machine is; rank
+ * 0 gathers both (MPI_Gather: along a tree) and writes. No variable of the environment is read. */
+#include "bench/facts.h"
+
+#include "bench/clock.h"
+#include "bench/machine.h"
+#include "bench/proc.h"
+#include "bench/row.h"
+#include "layers/layers.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- what is gathered ---- */
+
+typedef struct {
+    int machine;       /* index */
+    char binding[124]; /* a list of CPUs; cut off where there are very many pieces */
+} place;
+
+typedef struct {
+    char name[64], blas_core[32];
+    int id, ranks;
+    tgb_topology topology;
+    tgb_caches caches;
+    double memory_bytes;
+} machine;
+
+static int world_rank(void)
+{
+    int rank;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return rank;
+}
+
+static int world_size(void)
+{
+    int size;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    return size;
+}
+
+/* Machines are numbered in the order of their first ranks. Returns the communicator of the first
+ * ranks; MPI_COMM_NULL on the others. */
+static MPI_Comm find_place(place *p, int *ranks_here)
+{
+    MPI_Comm here, firsts;
+    int first;
+    *p = (place){0};
+    tgb_machine_binding(p->binding, sizeof p->binding);
+    MPI_Comm_split(MPI_COMM_WORLD, tgb_machine_id(), world_rank(), &here);
+    MPI_Comm_rank(here, &first);
+    MPI_Comm_size(here, ranks_here);
+    MPI_Comm_split(MPI_COMM_WORLD, first == 0 ? 0 : MPI_UNDEFINED, world_rank(), &firsts);
+    if (firsts != MPI_COMM_NULL)
+        MPI_Comm_rank(firsts, &p->machine);
+    MPI_Bcast(&p->machine, 1, MPI_INT, 0, here);
+    MPI_Comm_free(&here);
+    return firsts;
+}
+
+static machine look_at_machine(int ranks_here)
+{
+    machine m = {.id = tgb_machine_id(),
+                 .ranks = ranks_here,
+                 .topology = tgb_machine_topology(),
+                 .caches = tgb_machine_caches(),
+                 .memory_bytes = tgb_memory_bytes()};
+    tgb_machine_name(m.name, sizeof m.name);
+    snprintf(m.blas_core, sizeof m.blas_core, "%s", tgl_blas_core());
+    return m;
+}
+
+/* On rank 0 of comm: a malloc'ed array of all ranks' `size` bytes; NULL without memory there. */
+static void *gather(MPI_Comm comm, const void *mine, size_t size, int *count)
+{
+    int rank;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, count);
+    void *all = rank == 0 ? calloc((size_t)*count, size) : NULL;
+    int good = rank != 0 || all;
+    MPI_Bcast(&good, 1, MPI_INT, 0, comm);
+    if (good)
+        MPI_Gather(mine, (int)size, MPI_BYTE, all, (int)size, MPI_BYTE, 0, comm);
+    return all;
+}
+
+/* ---- as JSON ---- */
+
+/* Text that is not UTF-8 is replaced, so that the file is always JSON. */
+static json_t *text(const char *value)
+{
+    json_t *string = json_string(value);
+    return string ? string : json_string("(not UTF-8)");
+}
+
+static json_t *known(double value)
+{
+    return value > 0 ? json_integer((json_int_t)value) : json_null();
+}
+
+static json_t *json_machine(const machine *m)
+{
+    char id[16];
+    snprintf(id, sizeof id, "%08x", (unsigned)m->id);
+    return json_pack("{s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                     text(m->name), "id", id, "ranks", m->ranks, "packages",
+                     known(m->topology.packages), "cores", known(m->topology.cores), "cpus",
+                     known(m->topology.cpus), "numa_nodes", known(m->topology.numa_nodes),
+                     "llc_bytes", known((double)m->caches.last), "all_llc_bytes",
+                     known((double)m->caches.all_last), "memory_bytes", known(m->memory_bytes),
+                     "blas_core", text(m->blas_core));
+}
+
+static json_t *json_machines(const machine *m, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, json_machine(&m[i]));
+    return list;
+}
+
+static json_t *json_places(const place *p, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(
+            list, json_pack("{s:i, s:o}", "machine", p[i].machine, "binding", text(p[i].binding)));
+    return list;
+}
+
+static const char *thread_level(void)
+{
+    static const struct {
+        int level;
+        const char *name;
+    } rows[] = {{MPI_THREAD_SINGLE, "single"},
+                {MPI_THREAD_FUNNELED, "funneled"},
+                {MPI_THREAD_SERIALIZED, "serialized"},
+                {MPI_THREAD_MULTIPLE, "multiple"}};
+    int level;
+    MPI_Query_thread(&level);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].level == level)
+            return rows[i].name;
+    return "unknown";
+}
+
+static json_t *json_mpi(void)
+{
+    char standard[16];
+    int version, subversion;
+    MPI_Get_version(&version, &subversion);
+    snprintf(standard, sizeof standard, "%d.%d", version, subversion);
+    return json_pack("{s:o, s:s, s:s}", "library", text(tgb_mpi_version()), "standard", standard,
+                     "thread_level", thread_level());
+}
+
+static json_t *json_libraries(void)
+{
+    char hwloc[16], libc[64] = "";
+    confstr(_CS_GNU_LIBC_VERSION, libc, sizeof libc);
+    tgb_machine_library(hwloc, sizeof hwloc);
+    return json_pack("{s:s, s:s, s:s}", "hwloc", hwloc, "jansson", JANSSON_VERSION, "libc", libc);
+}
+
+static json_t *json_blas(void)
+{
+    return json_pack("{s:o, s:i}", "library", text(tgl_blas_config()), "threads",
+                     tgl_blas_threads());
+}
+
+static json_t *json_clock(double timer_ns)
+{
+    const tgb_clock_facts c = tgb_clock_known();
+    return json_pack("{s:s, s:s, s:f, s:i, s:f, s:f, s:f}", "source",
+                     tgb_clock_simulated() ? "simulated" : "raw", "model", c.kind, "timer_ns",
+                     timer_ns, "rounds", c.rounds, "residual_us", c.residual_us, "bound_us",
+                     c.bound_us, "drift_ppm_max", c.drift_ppm_max);
+}
+
+/* ---- the file ---- */
+
+static tg_status bad_file(const char *path)
+{
+    return tg_fail(TG_BAD_INPUT, "--facts '%.120s': %s; expected a file that can be written", path,
+                   strerror(errno));
+}
+
+tg_status tgb_facts_check(const char *path)
+{
+    struct stat info;
+    char *copy = strdup(path);
+    if (!copy)
+        return tg_fail(TG_NO_MEMORY, "no memory for a path");
+    tg_status status = tg_success();
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        errno = EISDIR;
+        status = bad_file(path);
+    } else if (access(dirname(copy), W_OK) != 0) {
+        status = bad_file(path);
+    }
+    free(copy);
+    return status;
+}
+
+static tg_status write_file(const json_t *object, const char *path)
+{
+    char *fresh = NULL;
+    if (!object || asprintf(&fresh, "%s.new", path) < 0)
+        return tg_fail(TG_NO_MEMORY, "no memory for the facts of a launch");
+    tg_status status = tg_success();
+    if (json_dump_file(object, fresh, JSON_INDENT(1)) != 0 || rename(fresh, path) != 0) {
+        status = bad_file(path);
+        unlink(fresh);
+    }
+    free(fresh);
+    return status;
+}
+
+tg_status tgb_facts_write(const char *path, double timer_ns)
+{
+    place mine;
+    int ranks, machines = 0, ranks_here;
+    MPI_Comm firsts = find_place(&mine, &ranks_here);
+    place *places = gather(MPI_COMM_WORLD, &mine, sizeof mine, &ranks);
+    machine *all = NULL;
+    if (firsts != MPI_COMM_NULL) {
+        const machine this_one = look_at_machine(ranks_here);
+        all = gather(firsts, &this_one, sizeof this_one, &machines);
+        MPI_Comm_free(&firsts);
+    }
+    int forgets = tgb_peak_rss_forget();
+    MPI_Allreduce(MPI_IN_PLACE, &forgets, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    if (world_rank() != 0)
+        return tg_success();
+    tg_status status = tg_fail(TG_NO_MEMORY, "no memory for the facts of a launch");
+    if (places && all) {
+        json_t *object = json_pack(
+            "{s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema", 1, "world_size",
+            world_size(), "mpi", json_mpi(), "clock", json_clock(timer_ns), "blas", json_blas(),
+            "libraries", json_libraries(), "peak_rss_since", forgets ? "cell" : "start", "machines",
+            json_machines(all, machines), "ranks", json_places(places, ranks));
+        status = write_file(object, path);
+        json_decref(object);
+    }
+    free(places);
+    free(all);
+    return status;
+}

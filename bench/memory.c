@@ -1,0 +1,64 @@
+/* memory.c: bytes from the layouts; what is free from the kernels of all machines. */
+#include "bench/memory.h"
+
+#include "bench/proc.h"
+
+tg_status tgb_memory_parse(const char *text, double *limit_bytes)
+{
+    ptrdiff_t bytes;
+    tg_status status = tgb_parse_size("--max-mem", text, &bytes);
+    if (status.code == TG_OK && bytes < 1)
+        status = tg_fail(TG_BAD_INPUT, "--max-mem '%.40s': expected at least 1B", text);
+    if (status.code == TG_OK)
+        *limit_bytes = (double)bytes;
+    return status;
+}
+
+static double part_bytes(const tgb_setup *s, const tg_layout *layout, ptrdiff_t largest, int rank)
+{
+    if (rank < 0)
+        return (double)largest;
+    const tg_box box = tg_layout_held(layout, rank);
+    return (double)tg_box_count(&box) * (double)s->problem.dtype->size;
+}
+
+/* A rank's block of the weights of a layer, and of their gradient. */
+static double weights_bytes(const tgb_setup *s)
+{
+    const tgl_affine_spec *spec = &s->affine;
+    return 2 * (double)tg_split_start(spec->features_in, spec->parts_in, 1) *
+           (double)tg_split_start(spec->features_out, spec->parts_out, 1) *
+           (double)s->problem.dtype->size;
+}
+
+double tgb_memory_wanted(const tgb_setup *s, int rank)
+{
+    const bool layer = s->affine.parts_in > 0;
+    const double x = part_bytes(s, &s->problem.x, s->held_x_bytes, rank),
+                 y = part_bytes(s, &s->problem.y, s->held_y_bytes, rank);
+    return 2 * (x + y) + (layer ? weights_bytes(s) : 0);
+}
+
+static tg_status check_limit(const tgb_setup *setup, double more_bytes, double limit_bytes)
+{
+    const double wanted = tgb_memory_wanted(setup, -1) + more_bytes;
+    if (wanted <= limit_bytes)
+        return tg_success();
+    return tg_fail(TG_NO_MEMORY, "the largest rank needs %.0f B; --max-mem allows %.0f B", wanted,
+                   limit_bytes);
+}
+
+tg_status tgb_memory_check(const tgb_team *team, const tgb_setup *setup, double more_bytes,
+                           double limit_bytes)
+{
+    if (limit_bytes > 0)
+        return check_limit(setup, more_bytes, limit_bytes);
+    double sum[2] = {tgb_memory_wanted(setup, team->rank) + more_bytes,
+                     team->machine.first_here ? tgb_available_bytes() : 0};
+    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+    if (sum[1] <= 0 || sum[0] <= sum[1])
+        return tg_success();
+    return tg_fail(TG_NO_MEMORY,
+                   "all ranks together need %.0f B; %.0f B are free on their machines", sum[0],
+                   sum[1]);
+}

@@ -1,0 +1,18 @@
+/* order.h: in which order the cells of a plan are measured. */
+#ifndef TGD_ORDER_H
+#define TGD_ORDER_H
+
+#include "driver/plan.h"
+
+/* Calls: Local. Set plan->order. Launches come one after another, each a round of all rank counts.
+ * shuffled: within each launch the rank counts are shuffled, and within each rank count the cells,
+ * so that what drifts with time does not look like an effect of size or ranks. The same seed gives
+ * the same order anywhere. Source: method.md's 2.4; Fisher and Yates' shuffle as in Knuth, TAOCP 2,
+ * 3.4.2. */
+void tgd_order_make(tgd_plan *plan, long seed, bool shuffled);
+
+/* Calls: Local. How many cells from place `at` on in the order agree in launch and ranks: one start
+ * of tgbench. */
+int tgd_order_group(const tgd_plan *plan, int at);
+
+#endif

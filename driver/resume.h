@@ -1,0 +1,38 @@
+/* resume.h: going on with a run that has ended early: is it one, is it the same, and is nobody else
+ * at it? */
+#ifndef TGD_RESUME_H
+#define TGD_RESUME_H
+
+#include "driver/bench.h"
+#include "driver/campaign.h"
+#include "driver/plan.h"
+#include "driver/run_words.h"
+
+/* Calls: Local. Read run.json of a run folder. Errors: TG_BAD_INPUT: no run folder, or one that was
+ * renamed after its first row. */
+tg_status tgd_resume_read(const char *folder, json_t **record);
+
+/* Calls: Local. The settings that were options of the command line, as an object for run.json, and
+ * the words of a command line that goes on with a run: options that are not given are taken from
+ * the record, which has to outlive the words. Errors: TG_BAD_INPUT names an option that says
+ * something else than the run was started with. */
+json_t *tgd_settings_of(const tgd_run_words *words);
+tg_status tgd_resume_words(const json_t *record, tgd_run_words *words);
+
+/* Calls: Local. The folder of the tgbench that the run was started with, malloc'ed, or NULL. */
+char *tgd_resume_builds(const json_t *record);
+
+/* Calls: Local. Is it the build, and are they the cells, that the run was started with? Errors:
+ * TG_BAD_INPUT names what differs. */
+tg_status tgd_resume_check_build(const json_t *record, const tgd_bench *bench);
+tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan);
+
+/* Calls: Local. Nobody else runs in this folder until *lock is closed; on a file system without
+ * locks nothing is locked. Errors: TG_BAD_INPUT: somebody does. */
+tg_status tgd_folder_lock(const char *folder, int *lock);
+
+/* Calls: Local. Add to the record's list `resumed` when and how the run went on. */
+void tgd_resume_note(json_t *record, const char *host, int argc, char *const *argv, long dropped,
+                     int cells);
+
+#endif

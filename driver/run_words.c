@@ -1,0 +1,145 @@
+/* run_words.c: options of `tensorgauge run` as rows of argp. */
+#include "driver/run_words.h"
+
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+/* argp's keys begin here, so that no option has a short form. */
+enum { FIRST = 256 };
+
+static const struct argp_option rows[] = {
+    {"ranks", FIRST, "LIST", 0, "rank counts, such as 1,2,4", 1},
+    {"sizes", FIRST + 1, "LIST", 0, "sizes, such as 8B,64KiB or 1KiB:16MiB:x4", 1},
+    {"direction", FIRST + 2, "LIST", 0, "forward,adjoint (adjoint is backward for layers)", 1},
+    {"dtype", FIRST + 3, "LIST", 0, "element types, such as f32,f64", 1},
+    {"algorithm", FIRST + 4, "LIST", 0, "algorithms, such as mpi,reference", 1},
+    {"scaling", FIRST + 5, "WORD", 0, "strong, weak or size", 1},
+    {"budget", FIRST + 6, "TIME", 0, "time for the whole campaign, such as 90s", 1},
+    {"launches", FIRST + 7, "K", 0, "fresh launches of every cell", 1},
+    {"seed", FIRST + 8, "N", 0, "of the inputs, and of the order of the cells", 1},
+    {"name", FIRST + 9, "NAME", 0, "last word of the run folder's name", 1},
+    {"order", FIRST + 10, "WORD", 0, "shuffled (default) or given: the order of the cells", 1},
+    {"stall-timeout", FIRST + 11, "TIME", 0,
+     "a launch that says nothing for so long, beyond 3 times a cell's share of the budget, is "
+     "ended (60s)",
+     1},
+    {"sync", FIRST + 12, "WORD", 0, "barrier, window or round-time", 1},
+    {"cache", FIRST + 13, "WORD", 0, "warm or cold", 1},
+    {"ci", FIRST + 14, "PERCENT", 0, "a cell ends when its interval is within +- this", 1},
+    {"min-reps", FIRST + 15, "N", 0, "repetitions of a cell at least", 1},
+    {"max-reps", FIRST + 16, "N", 0, "repetitions of a cell at most", 1},
+    {"counters", FIRST + 17, "LIST", 0, "events to be counted, in repetitions of their own", 1},
+    {"max-mem", FIRST + 18, "SIZE", 0, "memory that a cell may use", 1},
+    {"raw", FIRST + 19, "WORD", 0, "all: the time of each rank in samples.csv", 1},
+    {"calibrate", FIRST + 20, "WORD", 0, "yes (default) or no: measure the bounds first", 1},
+    {"output", FIRST + TGD_OUTPUT, "DIR", 0, "where run folders are made (results)", 2},
+    {"builds", FIRST + TGD_BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 2},
+    {"launcher", FIRST + TGD_LAUNCHER, "WORDS", 0,
+     "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
+    {"resume", FIRST + TGD_RESUME, "RUN", 0, "measure what this run folder lacks", 2},
+    {"dry-run", FIRST + TGD_DRY_RUN, NULL, 0, "print the cells and measure nothing", 2},
+    {"help", FIRST + TGD_HELP, NULL, 0, "print this help", 3},
+    {0},
+};
+_Static_assert(sizeof rows / sizeof *rows == TGD_OPTIONS + 1, "a row for each option");
+
+static error_t take_word(int key, char *text, struct argp_state *state)
+{
+    tgd_run_words *w = state->input;
+    if (key >= FIRST && key < FIRST + TGD_OPTIONS) {
+        w->option[key - FIRST] = text ? text : "";
+        return 0;
+    }
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    if (w->campaign) {
+        w->status =
+            tg_fail(TG_BAD_INPUT, "run: '%.80s' is one word too many; expected one CAMPAIGN", text);
+        return EINVAL;
+    }
+    w->campaign = text;
+    return 0;
+}
+
+static const struct argp grammar = {
+    .options = rows,
+    .parser = take_word,
+    .args_doc = "CAMPAIGN\n--resume RUN",
+    .doc = "Measures a campaign: a name in the folder campaigns, or a path of an INI file.\v"
+           "The options of the first group replace settings of the campaign. The run folder is "
+           "printed at the end. SIGINT, SIGTERM or SIGUSR1 ends the run after the cell in flight, "
+           "a second one at once; --resume goes on. Exit status: 0 good, 1 a cell is wrong or "
+           "missing, 2 wrong words or files, 3 partly done.",
+};
+
+/* Is it one of our options, or the beginning of one? With *value: it takes a value that does not
+ * stand in it. */
+static bool is_option(const char *word, bool *value)
+{
+    const size_t length = strcspn(word, "=");
+    for (int i = 0; i < TGD_OPTIONS && length > 2; i++) {
+        if (strncmp(word + 2, rows[i].name, length - 2) == 0 &&
+            (rows[i].arg || word[length] == '\0')) {
+            *value = rows[i].arg && word[length] == '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+/* argp stops at a wrong option but does not say at which: it is the first unknown one, or else the
+ * last word. */
+static const char *wrong_option(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bool value = false;
+        if (*argv[i] == '-' && !is_option(argv[i], &value))
+            return argv[i];
+        i += value;
+    }
+    return argv[argc - 1];
+}
+
+static tg_status check_resume(const tgd_run_words *w)
+{
+    static const int others[] = {TGD_OUTPUT, TGD_DRY_RUN};
+    for (int i = 0; i < 2; i++) {
+        if (w->option[others[i]]) {
+            return tg_fail(TG_BAD_INPUT, "--%s with --resume; expected one of them",
+                           rows[others[i]].name);
+        }
+    }
+    return tg_success();
+}
+
+tg_status tgd_run_words_read(int argc, char **argv, tgd_run_words *w)
+{
+    *w = (tgd_run_words){.status = tg_success()};
+    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
+    const error_t error = argp_parse(&grammar, argc, argv, flags, NULL, w);
+    if (error != 0 && w->status.code == TG_OK) {
+        w->status = tg_fail(TG_BAD_INPUT,
+                            "run: '%.80s' is no option or has no value; `tensorgauge run --help` "
+                            "shows all of them",
+                            wrong_option(argc, argv));
+    }
+    if (w->status.code == TG_OK && w->option[TGD_RESUME])
+        w->status = check_resume(w);
+    if (w->status.code == TG_OK && !w->campaign && !w->option[TGD_RESUME] && !w->option[TGD_HELP]) {
+        w->status = tg_fail(TG_BAD_INPUT, "run: expected the name of a campaign, such as quick; "
+                                          "`tensorgauge list` shows them");
+    }
+    return w->status;
+}
+
+const char *tgd_option_name(int option)
+{
+    return rows[option].name;
+}
+
+void tgd_run_help(void)
+{
+    char name[] = "tensorgauge run";
+    argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+}

@@ -1,0 +1,323 @@
+/* selfcheck.c: verb selfcheck: launches the same cells several times in four ways, in turns, then
+ * operators and raw calls in turns, and prints each check with its figure and its verdict. */
+#include "driver/selfcheck.h"
+
+#include "bench/case.h"
+#include "driver/checks.h"
+#include "driver/folder.h"
+#include "driver/twosample.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <ftw.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GOOD = 0, FAILED = 1, PARTLY = 3 };
+
+/* ---- words ---- */
+
+enum { FIRST = 256, BUILDS = FIRST, LAUNCHER, LAUNCHES, BUDGET, OUTPUT, HELP };
+
+static const struct argp_option rows[] = {
+    {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
+    {"launcher", LAUNCHER, "WORDS", 0, "MPI launcher with its words, such as 'srun --mpi=pmix'", 1},
+    {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 24 (8)", 1},
+    {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (60s)", 1},
+    {"output", OUTPUT, "DIR", 0, "keep all rows in a new folder in DIR", 1},
+    {"help", HELP, NULL, 0, "print this help", 2},
+    {0},
+};
+
+typedef struct {
+    const char *builds, *launcher, *output;
+    long launches;
+    double budget_s;
+    bool help;
+    tg_status status; /* what was wrong with a word */
+} words;
+
+static error_t keep(words *w, tg_status status)
+{
+    if (w->status.code == TG_OK)
+        w->status = status;
+    return w->status.code == TG_OK ? 0 : EINVAL;
+}
+
+static error_t take_word(int key, char *text, struct argp_state *state)
+{
+    words *w = state->input;
+    const char **texts[] = {&w->builds, &w->launcher};
+    switch (key) {
+    case BUILDS:
+    case LAUNCHER:
+        *texts[key - BUILDS] = text;
+        return 0;
+    case LAUNCHES:
+        return keep(w, tgb_parse_int("--launches", text, 1, TGD_MOST_VALUES, &w->launches));
+    case BUDGET:
+        return keep(w, tgb_parse_seconds("--budget", text, &w->budget_s));
+    case OUTPUT:
+        w->output = text;
+        return 0;
+    case HELP:
+        w->help = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        return keep(w, tg_fail(TG_BAD_INPUT,
+                               "selfcheck: '%.80s' is one word too many; expected options", text));
+    case ARGP_KEY_ERROR:
+        return keep(w, tg_fail(TG_BAD_INPUT,
+                               "selfcheck: option '%.80s' is not known, or has no value or one too "
+                               "many; expected those of tensorgauge selfcheck --help",
+                               state->argv[state->next - 1]));
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp grammar = {
+    .options = rows,
+    .parser = take_word,
+    .doc = "Measures the measurement, on at most two ranks: each line is a check with what is "
+           "expected, its figure and its verdict.\vVerdicts: ok; look: not as expected, which a "
+           "disturbed machine can cause; n.a.: not to be had here; wrong: noise cannot cause it. "
+           "Exit status: 0 nothing is wrong, 1 something is, 2 wrong words or files, 3 stopped by "
+           "a signal.",
+};
+
+static tg_status read_words(int argc, char **argv, words *w)
+{
+    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
+    *w = (words){.launches = 8, .budget_s = 60, .status = tg_success()};
+    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
+        w->status = tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge selfcheck "
+                                          "--help");
+    return w->status;
+}
+
+/* ---- the folder ---- */
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+    stop = number;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
+{
+    (void)info;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+static tg_status make_folder(const words *w, const char *host, char **folder)
+{
+    if (w->output)
+        return tgd_folder_make(w->output, host, "selfcheck", folder);
+    const char *place = getenv("TMPDIR");
+    *folder = tgd_format("%s/tensorgauge-selfcheck-XXXXXX", place ? place : "/tmp");
+    if (mkdtemp(*folder))
+        return tg_success();
+    const tg_status status = tg_fail(
+        TG_BAD_INPUT, "'%.120s': %s; expected a folder that can be made", *folder, strerror(errno));
+    free(*folder);
+    *folder = NULL;
+    return status;
+}
+
+/* ---- launches ---- */
+
+/* Another order of the cells for each launch, the same ones in every selfcheck. Source: Fisher and
+ * Yates; the generator is Knuth's MMIX. */
+static void shuffle(int *order, int count, int launch)
+{
+    uint64_t state = UINT64_C(88172645463325252) + (uint64_t)launch;
+    for (int i = 0; i < count; i++)
+        order[i] = i;
+    for (int i = count - 1; i > 0; i--) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        const int other = (int)((state >> 33) % (uint64_t)(i + 1)), kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+static tg_status launch_kind(tgd_trial *trial, tgd_kind kind, int launch, double budget_s)
+{
+    int order[TGD_FAMILY];
+    shuffle(order, TGD_FAMILY, launch);
+    char *cells = tgd_family_cells(launch, trial->ranks, kind == TGD_SHUFFLED ? order : NULL);
+    const char *options =
+        kind == TGD_COUNTED ? "--counters own,memory,flops,perf::TASK-CLOCK" : NULL;
+    const tg_status status =
+        tgd_trial_launch(trial, tgd_kind_names[kind], launch, cells, budget_s, options);
+    free(cells);
+    return status;
+}
+
+/* In turns, so that what drifts touches all kinds; each round begins with another kind. */
+static tg_status launch_kinds(tgd_trial *trial, int launches, double budget_s)
+{
+    tg_status status = tg_success();
+    for (int i = 0; i < launches && status.code == TG_OK; i++) {
+        fprintf(stderr, "selfcheck: round %d of %d\n", i + 1, launches);
+        for (int k = 0; k < TGD_KINDS && status.code == TG_OK && !stop; k++)
+            status = launch_kind(trial, (tgd_kind)((i + k) % TGD_KINDS), i, budget_s);
+    }
+    return status;
+}
+
+/* The smallest thing that can be timed: a no-op where tgbench has one. */
+static const char *noop_of(const tgd_bench *bench)
+{
+    return tgd_bench_operation(bench, "raw:noop") ? "raw:noop shape=1" : "raw:memcpy shape=1";
+}
+
+enum { PAIRS = 8 };
+static const double start_s = 0.4; /* about what the start of a launch takes */
+
+static tg_status launch_all(tgd_trial *trial, const words *w)
+{
+    const double kinds_s = 0.8 * w->budget_s / (TGD_KINDS * (double)w->launches) - start_s;
+    tg_status status = launch_kinds(trial, (int)w->launches, fmax(kinds_s, 0.1));
+    if (status.code != TG_OK || stop)
+        return status;
+    fprintf(stderr, "selfcheck: operators beside raw calls\n");
+    char *cells = tgd_beside_cells(trial->ranks, PAIRS, noop_of(trial->launcher->bench));
+    status =
+        tgd_trial_launch(trial, "beside", 0, cells, fmax(0.2 * w->budget_s - start_s, 0.1), NULL);
+    free(cells);
+    return status;
+}
+
+/* ---- verdicts ---- */
+
+static const char *const verdict_names[] = {"ok", "look", "n.a.", "wrong"};
+
+/* Returns how many checks are wrong. */
+static int print_checks(const tgd_evidence *e)
+{
+    int count[4] = {0};
+    for (const tgd_check *c = tgd_checks; c->name; c++) {
+        char figure[TGD_FIGURE] = "";
+        tgd_verdict verdict = c->look(e, c->argument, figure);
+        if (c->judges_time && e->crowded && verdict == TGD_LOOK)
+            verdict = TGD_NONE;
+        printf("%-5s %-31s %s (%s)\n", verdict_names[verdict], c->name, figure, c->expected);
+        count[verdict]++;
+    }
+    if (e->crowded)
+        puts("ranks share a core here: what depends on time is not judged");
+    printf("%d ok, %d look, %d n.a., %d wrong\n", count[TGD_OK], count[TGD_LOOK], count[TGD_NONE],
+           count[TGD_WRONG]);
+    return count[TGD_WRONG];
+}
+
+static tg_status judge(const tgd_trial *trial, const words *w, int *wrong)
+{
+    tgd_evidence e = {.cells = TGD_FAMILY,
+                      .launches = (int)w->launches,
+                      .crowded = trial->ranks > trial->launcher->machine->cores,
+                      .trial = trial};
+    tg_status status = tgd_trial_rows(trial, "beside", &e.beside);
+    for (int k = 0; k < TGD_KINDS && status.code == TG_OK; k++)
+        status = tgd_trial_rows(trial, tgd_kind_names[k], &e.kind[k]);
+    if (status.code == TG_OK)
+        *wrong = print_checks(&e);
+    for (int k = 0; k < TGD_KINDS; k++)
+        tgd_table_free(&e.kind[k]);
+    tgd_table_free(&e.beside);
+    return status;
+}
+
+/* Without --output the folder is kept only when something is wrong: its log says what. */
+static int finish(const tgd_trial *trial, const words *w, tg_status status, int wrong)
+{
+    const bool keeps = w->output || wrong > 0;
+    if (status.code == TG_OK && keeps && !stop)
+        printf("rows: %s\n", trial->folder);
+    if (!keeps || (stop && !w->output))
+        nftw(trial->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (status.code != TG_OK)
+        return tgd_report(status);
+    if (stop) {
+        fprintf(stderr, "tensorgauge: selfcheck was stopped by signal %d\n", (int)stop);
+        return PARTLY;
+    }
+    return wrong > 0 ? FAILED : GOOD;
+}
+
+static int check_all(const words *w, tgd_trial *trial)
+{
+    int wrong = 0;
+    char *log = tgd_format("%s/log.txt", trial->folder);
+    tg_status status = tg_success();
+    trial->log = fopen(log, "w");
+    if (!trial->log)
+        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s", log, strerror(errno));
+    free(log);
+    if (status.code == TG_OK) {
+        watch_signals();
+        status = launch_all(trial, w);
+        fclose(trial->log);
+    }
+    if (status.code == TG_OK && !stop)
+        status = judge(trial, w, &wrong);
+    return finish(trial, w, status, wrong);
+}
+
+static int prepare_and_check(const words *w)
+{
+    tgd_bench bench;
+    tgd_machine machine;
+    tgd_launcher launcher;
+    char *folder = NULL;
+    tg_status status = tgd_bench_open(w->builds, &bench);
+    if (status.code != TG_OK)
+        return tgd_report(status);
+    tgd_machine_read(&machine);
+    int result = GOOD;
+    status = tgd_launcher_make(&bench, &machine, w->launcher, &launcher);
+    if (status.code == TG_OK) {
+        status = make_folder(w, machine.host, &folder);
+        tgd_trial trial = {.launcher = &launcher, .folder = folder, .ranks = 2, .stop = &stop};
+        if (status.code == TG_OK)
+            result = check_all(w, &trial);
+        tgd_launcher_free(&launcher);
+    }
+    if (status.code != TG_OK)
+        result = tgd_report(status);
+    free(folder);
+    tgd_machine_free(&machine);
+    tgd_bench_close(&bench);
+    return result;
+}
+
+int tgd_selfcheck(int argc, char **argv)
+{
+    words w;
+    const tg_status status = read_words(argc, argv, &w);
+    if (status.code != TG_OK)
+        return tgd_report(status);
+    if (w.help) {
+        char name[] = "tensorgauge selfcheck";
+        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+        return GOOD;
+    }
+    return prepare_and_check(&w);
+}

@@ -1,0 +1,313 @@
+/* node_sum.c: all_sum_reduce through shared memory inside a node, by MPI_Allreduce between nodes.
+ *
+ * The ranks of a node that hold copies of one part are its members. The part is dealt out among them
+ * in s shares. Each member packs its terms of the others' shares into its ring; the owner of a share
+ * adds them to its own, chunk by chunk, and gives the sum of a chunk to all while the next one is
+ * added. Two rounds; k members each write and read 2 (k - 1) / k of the part. Between nodes each
+ * share is one MPI_Allreduce among its owners, one a node, after it has been added inside the
+ * nodes; s is then the least number of members in any node.
+ *
+ * A small part is not dealt out: each member gives all its terms to all, who add them in the order
+ * of the members. One round.
+ *
+ * The chunks of a member: row c holds a chunk for each other share, by ascending step (m - owner)
+ * mod k, then the sum of chunk c - lag of its own share. Owners add by ascending step too: of all
+ * chunks that are left the one of the lowest row and step can go on, so nobody waits in a cycle.
+ * Source: Rabenseifner, "Optimization of collective reduction operations", ICCS 2004: reduce-scatter
+ * and all-gather. */
+#include "primitives/node_sum.h"
+
+#include "primitives/count.h"
+#include "primitives/part.h"
+
+#include <string.h>
+
+/* ---- chunks and their numbers ---- */
+
+/* Packed bytes [*first, *first + returned) of the part: chunk `row` of a share. */
+static ptrdiff_t chunk_of(const tg_op *op, const tg_node_sum *n, int share, int64_t row,
+                          ptrdiff_t *first)
+{
+    const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
+    const ptrdiff_t end = size * tg_split_start(n->entries, n->shares, share + 1);
+    *first = size * tg_split_start(n->entries, n->shares, share) + (ptrdiff_t)row * n->chunk;
+    if (*first >= end)
+        return 0; /* shares differ by an entry: the last chunk may be empty */
+    return end - *first < n->chunk ? end - *first : n->chunk;
+}
+
+/* From a member's first chunk of an apply: its terms for this rank, its sums. */
+static uint64_t number_of_terms(const tg_node_sum *n, const tg_sharer *m, int64_t row)
+{
+    const int64_t sums = m->owns && row > n->lag ? row - n->lag : 0;
+    return n->node->done[m->index] + (uint64_t)(row * m->terms + m->place + sums);
+}
+
+static uint64_t number_of_sum(const tg_node_sum *n, const tg_sharer *m, int64_t row)
+{
+    const int64_t rows = row + n->lag + 1 < n->rows ? row + n->lag + 1 : n->rows;
+    return n->node->done[m->index] + (uint64_t)(rows * m->terms + row);
+}
+
+/* ---- running ---- */
+
+/* Where an apply has come to. */
+typedef struct {
+    const void *in;
+    void *out;
+    const tg_blocks *from, *to; /* the part in them */
+    uint64_t number;            /* of the chunk to be filled next */
+    int64_t row;                /* that it stands in */
+    int step;                   /* whose terms it is; members: the sum */
+    int64_t added;              /* chunks of this rank's share that are sums of the node */
+    int adds;                   /* the step whose terms are added next; 0: its own */
+    int64_t final;              /* chunks that may be given to all */
+} progress;
+
+static bool fill(const tg_node_sum *n, progress *p, const tg_blocks *blocks, const void *buffer,
+                 ptrdiff_t first, ptrdiff_t bytes, int readers)
+{
+    char *place = tg_chunk_begin(n->node, p->number);
+    if (!place)
+        return false;
+    tg_part_pack(blocks, first, bytes, buffer, place);
+    tg_chunk_give(n->node, p->number++, readers);
+    return true;
+}
+
+/* The next chunk of this rank, if there is a place for it and it is a sum already. */
+static bool push(const tg_op *op, const tg_node_sum *n, progress *p)
+{
+    ptrdiff_t first;
+    if (p->row == n->rows + n->lag)
+        return false;
+    if (p->row < n->rows && p->step < n->members) {
+        const int owner = (n->mine - p->step + n->members) % n->members;
+        if (n->member[owner].owns) {
+            const ptrdiff_t bytes = chunk_of(op, n, owner, p->row, &first);
+            if (!fill(n, p, p->from, p->in, first, bytes, 1))
+                return false;
+        }
+        p->step++;
+        return true;
+    }
+    const int64_t sum = p->row - n->lag;
+    if (n->member[n->mine].owns && sum >= 0) {
+        const ptrdiff_t bytes = chunk_of(op, n, n->mine, sum, &first);
+        if (sum >= p->final || !fill(n, p, p->to, p->out, first, bytes, n->members - 1))
+            return false;
+    }
+    p->row++;
+    p->step = 1;
+    return true;
+}
+
+/* The terms of the next member, this rank's own first, go to the sum of the next chunk. */
+static bool add(const tg_op *op, const tg_node_sum *n, progress *p)
+{
+    if (!n->member[n->mine].owns || p->added == n->rows)
+        return false;
+    ptrdiff_t first, bytes = chunk_of(op, n, n->mine, p->added, &first);
+    if (p->adds == 0) {
+        if (!op->in_place)
+            tg_part_copy(p->from, first, bytes, p->in, p->to, p->out);
+    } else {
+        const tg_sharer *m = &n->member[(n->mine + p->adds) % n->members];
+        const uint64_t number = number_of_terms(n, m, p->added);
+        const char *place = tg_chunk_look(n->node, m->index, number);
+        if (!place)
+            return false;
+        tg_part_add(p->to, op->dtype, first, bytes, place, p->out);
+        tg_chunk_drop(n->node, m->index, number);
+    }
+    if (++p->adds == n->members) {
+        p->adds = 0;
+        p->added++;
+    }
+    return true;
+}
+
+/* The sums of the nodes become the sum of all. */
+static void add_nodes(const tg_op *op, const tg_node_sum *n, const progress *p)
+{
+    const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
+    const ptrdiff_t begin = tg_split_start(n->entries, n->shares, n->mine),
+                    count = tg_split_start(n->entries, n->shares, n->mine + 1) - begin;
+    const bool direct = tg_blocks_contiguous(p->to);
+    char *const sum = direct ? (char *)p->out + p->to->block->offset + begin * size : n->packed;
+    if (!direct)
+        tg_part_pack(p->to, begin * size, count * size, p->out, sum);
+    tg_allreduce(MPI_IN_PLACE, sum, count, op->dtype, n->between);
+    if (!direct)
+        tg_part_unpack(p->to, begin * size, count * size, sum, p->out);
+}
+
+/* One chunk of each owner whose sum is there; *left: chunks that are still to be read. */
+static bool read_sums(const tg_op *op, tg_node_sum *n, const progress *p, int64_t *left)
+{
+    bool moved = false;
+    for (int i = 0; i < n->shares; i++) {
+        tg_sharer *m = &n->member[i];
+        if (i == n->mine || m->had == n->rows)
+            continue;
+        const uint64_t number = number_of_sum(n, m, m->had);
+        const char *place = tg_chunk_look(n->node, m->index, number);
+        if (!place)
+            continue;
+        ptrdiff_t first, bytes = chunk_of(op, n, i, m->had, &first);
+        tg_part_unpack(p->to, first, bytes, place, p->out);
+        tg_chunk_drop(n->node, m->index, number);
+        m->had++;
+        --*left;
+        moved = true;
+    }
+    return moved;
+}
+
+static void run_dealt(const tg_op *op, tg_node_sum *n, progress *p)
+{
+    const bool owns = n->member[n->mine].owns;
+    int64_t left = n->rows * (n->shares - (owns ? 1 : 0));
+    for (int i = 0; i < n->members; i++)
+        n->member[i].had = 0;
+    for (int idle = 0; left > 0 || p->row < n->rows + n->lag || (owns && p->added < n->rows);
+         idle++) {
+        bool moved = push(op, n, p);
+        moved = add(op, n, p) || moved;
+        if (n->between == MPI_COMM_NULL) {
+            p->final = p->added;
+        } else if (p->added == n->rows && p->final == 0) {
+            add_nodes(op, n, p);
+            p->final = n->rows;
+        }
+        if (read_sums(op, n, p, &left) || moved)
+            idle = 0;
+        tg_node_wait(op, idle);
+    }
+}
+
+/* Every member has one chunk. This rank reads its own too: in place it may have been overwritten. */
+static void run_direct(const tg_op *op, const tg_node_sum *n, progress *p)
+{
+    const ptrdiff_t bytes = n->entries * (ptrdiff_t)op->dtype->size;
+    for (int idle = 0; !fill(n, p, p->from, p->in, 0, bytes, n->members - 1); idle++)
+        tg_node_wait(op, idle);
+    for (int i = 0; i < n->members; i++) {
+        const tg_sharer *m = &n->member[i];
+        const uint64_t number = n->node->done[m->index];
+        const char *place;
+        for (int idle = 0; (place = tg_chunk_look(n->node, m->index, number)) == NULL; idle++)
+            tg_node_wait(op, idle);
+        if (i == 0)
+            tg_blocks_unpack(p->to, place, p->out);
+        else
+            tg_blocks_add(p->to, op->dtype, place, p->out);
+        if (i != n->mine)
+            tg_chunk_drop(n->node, m->index, number);
+    }
+}
+
+/* Wait for a chunk that holds the address of a member's buffer. */
+static const char *address_of(const tg_op *op, const tg_node_sum *n, const tg_sharer *m,
+                              uint64_t number)
+{
+    const char *place, *address;
+    for (int idle = 0; (place = tg_chunk_look(n->node, m->index, number)) == NULL; idle++)
+        tg_node_wait(op, idle);
+    memcpy(&address, place, sizeof address);
+    return address;
+}
+
+/* Let `readers` have the address of a buffer of this rank. */
+static void tell_address(const tg_op *op, const tg_node_sum *n, progress *p, const void *buffer,
+                         int readers)
+{
+    char *place;
+    for (int idle = 0; (place = tg_chunk_begin(n->node, p->number)) == NULL; idle++)
+        tg_node_wait(op, idle);
+    memcpy(place, &buffer, sizeof buffer);
+    tg_chunk_give(n->node, p->number++, readers);
+}
+
+/* This rank's share is added from the members' memory, through the scratch. */
+static void read_terms(const tg_op *op, const tg_node_sum *n, const progress *p)
+{
+    for (int64_t row = 0; row < n->rows; row++) {
+        ptrdiff_t first, bytes = chunk_of(op, n, n->mine, row, &first);
+        if (!op->in_place)
+            tg_part_copy(p->from, first, bytes, p->in, p->to, p->out);
+        for (int step = 1; step < n->members; step++) {
+            const tg_sharer *m = &n->member[(n->mine + step) % n->members];
+            tg_block run = {.run_bytes = bytes};
+            const tg_blocks packed = {&run, 1};
+            const char *in = address_of(op, n, m, n->node->done[m->index]);
+            tg_node_read(n->node, m->index, p->from, first, bytes, in, &packed, 0, n->scratch);
+            tg_part_add(p->to, op->dtype, first, bytes, n->scratch, p->out);
+        }
+    }
+    for (int i = 0; i < n->members; i++)
+        if (i != n->mine)
+            tg_chunk_drop(n->node, n->member[i].index, n->node->done[n->member[i].index]);
+}
+
+/* The first chunk of each member has the address of its terms, the second of an owner that of its
+ * sums. A buffer is left when all have read it. */
+static void run_reading(const tg_op *op, const tg_node_sum *n, progress *p)
+{
+    const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
+    const bool owns = n->member[n->mine].owns;
+    const uint64_t begin = p->number;
+    tell_address(op, n, p, p->in, n->shares - (owns ? 1 : 0));
+    if (owns) {
+        read_terms(op, n, p);
+        if (n->between != MPI_COMM_NULL)
+            add_nodes(op, n, p);
+        tell_address(op, n, p, p->out, n->members - 1);
+    }
+    for (int step = 1; step < n->members; step++) {
+        const int i = (n->mine + step) % n->members;
+        const tg_sharer *m = &n->member[i];
+        if (!m->owns)
+            continue;
+        const uint64_t number = n->node->done[m->index] + 1;
+        const ptrdiff_t first = size * tg_split_start(n->entries, n->shares, i),
+                        end = size * tg_split_start(n->entries, n->shares, i + 1);
+        const char *sums = address_of(op, n, m, number);
+        tg_node_read(n->node, m->index, p->to, first, end - first, sums, p->to, first, p->out);
+        tg_chunk_drop(n->node, m->index, number);
+    }
+    for (uint64_t number = begin; number < p->number; number++)
+        for (int idle = 0; !tg_chunk_begin(n->node, number); idle++)
+            tg_node_wait(op, idle);
+}
+
+/* No other member in the node. */
+static void run_alone(const tg_op *op, const tg_node_sum *n, const progress *p)
+{
+    if (!op->in_place)
+        tg_blocks_copy(p->from, p->in, p->to, p->out);
+    if (n->between != MPI_COMM_NULL)
+        add_nodes(op, n, p);
+}
+
+void tg_run_node_sum(tg_op *op, tg_space to, const void *in, void *out)
+{
+    tg_node_sum *n = op->state;
+    const tg_space from = to == TG_Y ? TG_X : TG_Y; /* its own adjoint */
+    progress p = {.in = in,
+                  .out = out,
+                  .from = &n->part[from],
+                  .to = &n->part[to],
+                  .number = n->node->done[n->node->rank],
+                  .step = 1};
+    if (n->members == 1)
+        run_alone(op, n, &p);
+    else if (n->entries > 0 && n->direct)
+        run_direct(op, n, &p);
+    else if (n->entries > 0 && n->reads)
+        run_reading(op, n, &p);
+    else if (n->entries > 0)
+        run_dealt(op, n, &p);
+    for (int i = 0; i < n->node->size; i++)
+        n->node->done[i] += n->fills[i];
+}
