@@ -189,6 +189,7 @@ static void read_file(reader *r, FILE *file)
         r->status = no_memory(r);
         return;
     }
+    csv_set_blk_size(&parser, MOST_BYTES / 16); /* a field of that length grows in few steps */
     bool good = true;
     while (good && r->status.code == TG_OK && (length = fread(block, 1, sizeof block, file)) > 0) {
         good = csv_parse(&parser, block, length, on_field, on_record, r) == length;
