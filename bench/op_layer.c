@@ -271,8 +271,8 @@ static const tgb_key keys[] = {{"batch", NULL, true},
                                TGB_END};
 
 static const tgb_direction directions[] = {
-    {"forward", run_forward, fill_forward, wrong_forward, 1},
-    {"backward", run_backward, fill_backward, wrong_backward, 2},
+    {"forward", run_forward, fill_forward, wrong_forward, 1, NULL, NULL},
+    {"backward", run_backward, fill_backward, wrong_backward, 2, NULL, NULL},
 };
 
 void tgb_add_layers(void (*add)(const tgb_operation *row))

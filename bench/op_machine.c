@@ -245,8 +245,8 @@ void tgb_add_machine(void (*add)(const tgb_operation *row))
 {
     for (int i = 0; i < ROWS; i++) {
         const machine_row *row = &machine_rows[i];
-        forward[i] = (tgb_direction){"forward", row->kernel->run, tgb_kernel_fill,
-                                     row->kernel->count_wrong, 1};
+        forward[i] = (tgb_direction){
+            "forward", row->kernel->run, tgb_kernel_fill, row->kernel->count_wrong, 1, NULL, NULL};
         operations[i] = (tgb_operation){.name = row->name,
                                         .kind = "machine",
                                         .summary = row->summary,

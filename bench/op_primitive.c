@@ -394,6 +394,21 @@ static void run_adjoint(tgb_work *work)
     tg_apply_adjoint(work->op, work->y, work->x);
 }
 
+static void start_forward(tgb_work *work)
+{
+    tg_start(work->op, work->x, work->y);
+}
+
+static void start_adjoint(tgb_work *work)
+{
+    tg_start_adjoint(work->op, work->y, work->x);
+}
+
+static void finish(tgb_work *work)
+{
+    tg_finish(work->op);
+}
+
 static void fill(tgb_work *work, tg_space in, tg_space out)
 {
     const tg_problem *p = &work->setup->problem;
@@ -480,8 +495,9 @@ static ptrdiff_t messages(const tgb_work *work)
 /* ---- rows ---- */
 
 static const tgb_direction directions[] = {
-    {"forward", run_forward, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1},
-    {"adjoint", run_adjoint, fill_adjoint, wrong_adjoint, 1},
+    {"forward", run_forward, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1,
+     start_forward, finish},
+    {"adjoint", run_adjoint, fill_adjoint, wrong_adjoint, 1, start_adjoint, finish},
 };
 
 static const tgb_key *keys_of(const tg_primitive *primitive)

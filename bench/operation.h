@@ -67,6 +67,9 @@ typedef struct {
     /* Local. Entries of this rank's outputs that are not what they must be; -1 without memory. */
     ptrdiff_t (*count_wrong)(tgb_work *work);
     double work_factor; /* flops of this direction / flops forward, by formula */
+    /* The same operation in two halves, between which the ranks may compute; NULL: it has none. */
+    void (*start)(tgb_work *work);
+    void (*finish)(tgb_work *work);
 } tgb_direction;
 
 struct tgb_work {

@@ -140,6 +140,7 @@ tg_status tgb_output_close(tgb_output *output)
         !output->cells || (output->cells == stdout ? fflush(stdout) : fclose(output->cells)) == 0;
     good = (!output->samples || fclose(output->samples) == 0) && good;
     good = (!output->counters || fclose(output->counters) == 0) && good;
+    good = (!output->overlap || fclose(output->overlap) == 0) && good;
     free(output->run_id);
     *output = (tgb_output){.cells = NULL};
     return good ? tg_success()
@@ -280,4 +281,38 @@ tg_status tgb_output_counts(tgb_output *output, long launch, long cell,
                ? tg_success()
                : tg_fail(TG_BAD_INPUT, "counters cannot be written: %s; expected room on the disk",
                          strerror(errno));
+}
+
+/* ---- overlap ---- */
+
+static const char overlap_header[] =
+    "run_id,launch,cell,samples,pure_us,pure_lo_us,pure_hi_us,cpu_us,cpu_lo_us,cpu_hi_us,"
+    "both_us,both_lo_us,both_hi_us,overlap_percent,reason\n";
+
+tg_status tgb_output_open_overlap(const char *dir, tgb_output *output)
+{
+    const tg_status status = open_table(dir, "overlap.csv", overlap_header, &output->overlap);
+    if (status.code != TG_OK)
+        tgb_output_close(output);
+    return status;
+}
+
+tg_status tgb_output_overlap(tgb_output *output, long launch, long cell, const tgb_overlap *o)
+{
+    FILE *file = output->overlap;
+    tgb_csv_field(file, output->run_id ? output->run_id : "");
+    fprintf(file, ",%ld,%ld,%d", launch, cell, o->samples);
+    for (int kind = 0; kind < TGB_OVERLAP_TIMES; kind++) {
+        put_real(file, o->reason ? (double)NAN : o->times[kind].median);
+        put_real(file, o->reason ? (double)NAN : o->times[kind].ci_lo);
+        put_real(file, o->reason ? (double)NAN : o->times[kind].ci_hi);
+    }
+    put_real(file, o->reason ? (double)NAN : o->percent);
+    putc(',', file);
+    tgb_csv_field(file, o->reason ? o->reason : "");
+    putc('\n', file);
+    return flushed(file) ? tg_success()
+                         : tg_fail(TG_BAD_INPUT,
+                                   "overlap.csv cannot be written: %s; expected room on the disk",
+                                   strerror(errno));
 }

@@ -10,6 +10,7 @@
 typedef struct {
     FILE *cells, *samples; /* samples NULL: rows go to standard output */
     FILE *counters;        /* NULL: nothing is counted */
+    FILE *overlap;         /* NULL: not asked for */
     char *run_id;          /* name of the folder; NULL: standard output */
     bool raw_all;          /* samples.csv has a line for each rank and repetition */
     long next_cell;        /* one above the largest number in cells.csv */
@@ -36,5 +37,10 @@ tg_status tgb_output_cell(tgb_output *output, long launch, const tgb_record *row
 tg_status tgb_output_open_counters(const char *dir, tgb_output *output);
 tg_status tgb_output_counts(tgb_output *output, long launch, long cell,
                             const tgb_counting *counting);
+
+/* Calls: Local. The same for DIR/overlap.csv, which has one line a cell. */
+tg_status tgb_output_open_overlap(const char *dir, tgb_output *output);
+tg_status tgb_output_overlap(tgb_output *output, long launch, long cell,
+                             const tgb_overlap *overlap);
 
 #endif

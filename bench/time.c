@@ -157,6 +157,8 @@ static tg_status write_cell(const tgb_time_words *w, const tgb_team *team, const
     tg_status status = tg_success();
     if (output->counters && m->samples > 0)
         status = tgb_output_counts(output, w->launch, cell->number, w->rules.counting);
+    if (status.code == TG_OK && output->overlap && m->samples > 0)
+        status = tgb_output_overlap(output, w->launch, cell->number, &m->overlap);
     if (status.code == TG_OK)
         status = tgb_output_cell(output, w->launch, &row, m);
     tgb_record_clear(&row);
@@ -233,6 +235,8 @@ static int measure(const tgb_launch *launch, const tgb_time_words *w, tgb_cells 
         status = tgb_output_open(w->output, w->rules.raw_all, &output);
     if (launch->rank == 0 && status.code == TG_OK && w->rules.counting)
         status = tgb_output_open_counters(w->output, &output);
+    if (launch->rank == 0 && status.code == TG_OK && w->rules.overlap)
+        status = tgb_output_open_overlap(w->output, &output);
     status = tg_agree(MPI_COMM_WORLD, status);
     if (status.code != TG_OK)
         return tgb_complain(launch, status);

@@ -26,6 +26,7 @@ enum {
     SYNC,
     CACHE,
     RAW,
+    OVERLAP,
     COMPAT,
     MAX_MEM,
     FACTS,
@@ -74,6 +75,10 @@ static const struct argp_option options[] = {
      "skip cells that need more on a rank, as in 2GiB (default: all that is free)", 3},
     {"facts", FACTS, "FILE", 0, "at the end, write where the ranks ran and with what, as JSON", 4},
     {"raw", RAW, "all", 0, "a line of samples.csv for each rank and repetition", 4},
+    {"overlap", OVERLAP, "WORD", 0,
+     "yes or no (default): DIR/overlap.csv: how much of each operation hides behind computing, in "
+     "repetitions of their own",
+     3},
     {"output", OUTPUT, "DIR", 0,
      "append to DIR/cells.csv and DIR/samples.csv (default: rows on standard output)", 4},
     {"calibration", CALIBRATION, "FILE", 0,
@@ -207,6 +212,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return tgb_keep(&w->words, parse_either("--cache", text, "warm", "cold", &w->rules.cold));
     case RAW:
         return tgb_keep(&w->words, parse_raw(text, &w->rules.raw_all));
+    case OVERLAP:
+        return tgb_keep(&w->words, parse_either("--overlap", text, "no", "yes", &w->rules.overlap));
     case COMPAT:
         return tgb_keep(&w->words, tgb_osu_choose(text, &w->rules));
     case MAX_MEM:
@@ -257,6 +264,8 @@ static tg_status check_words(tgb_time_words *w)
         return tg_fail(TG_BAD_INPUT, "time: --json without --dry-run; expected both");
     if (w->rules.raw_all && !w->output && !w->dry_run)
         return tg_fail(TG_BAD_INPUT, "time: --raw all without --output; expected both");
+    if (w->rules.overlap && !w->output && !w->dry_run)
+        return tg_fail(TG_BAD_INPUT, "time: --overlap yes without --output; expected both");
     if (w->rules.osu)
         return tgb_osu_rules(&w->rules);
     if (w->rules.min_reps == 0) /* not given */

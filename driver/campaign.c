@@ -82,8 +82,8 @@ static const struct {
 
 /* ---- settings for tgbench, whose words tgbench knows ---- */
 
-const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",    "ci",      "min-reps",
-                                            "max-reps", "counters", "max-mem", "raw"};
+const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",   "ci",  "min-reps", "max-reps",
+                                            "counters", "max-mem", "raw", "overlap"};
 
 static int find_passed(const char *key)
 {

@@ -171,13 +171,14 @@ static tg_status wait_for_writer(const char *folder)
 tg_status tgd_rows_repair(const char *folder, const tgd_plan *plan, bool drop_killed, bool *done,
                           long *dropped)
 {
-    static const char *const others[] = {"samples.csv", "counters.csv", "phases.csv"};
+    static const char *const others[] = {"samples.csv", "counters.csv", "overlap.csv",
+                                         "phases.csv"};
     keeper k = {done, plan->count, drop_killed, 0};
     memset(done, 0, (size_t)(plan->count + 1) * sizeof *done);
     tg_status status = wait_for_writer(folder);
     if (status.code == TG_OK)
         status = filter(folder, "cells.csv", keep_cell, &k);
-    for (int i = 0; i < 3 && status.code == TG_OK; i++)
+    for (int i = 0; i < 4 && status.code == TG_OK; i++)
         status = filter(folder, others[i], keep_of_done, &k);
     *dropped = k.dropped;
     return status;

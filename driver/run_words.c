@@ -33,6 +33,8 @@ static const struct argp_option rows[] = {
     {"max-mem", FIRST + 18, "SIZE", 0, "memory that a cell may use", 1},
     {"raw", FIRST + 19, "WORD", 0, "all: the time of each rank in samples.csv", 1},
     {"calibrate", FIRST + 20, "WORD", 0, "yes (default) or no: measure the bounds first", 1},
+    {"overlap", FIRST + 21, "WORD", 0,
+     "yes or no (default): overlap.csv: how much of each operation hides behind computing", 1},
     {"output", FIRST + TGD_OUTPUT, "DIR", 0, "where run folders are made (results)", 2},
     {"builds", FIRST + TGD_BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 2},
     {"launcher", FIRST + TGD_LAUNCHER, "WORDS", 0,

@@ -22,12 +22,12 @@ static MPI_Request *of_partner(MPI_Request *list, const tg_side *side, const tg_
     return list + (p->requests - side->requests);
 }
 
-static void start(const tg_side *side, const tg_partner *p, MPI_Request *list)
+static void start_partner(const tg_side *side, const tg_partner *p, MPI_Request *list)
 {
     MPI_Startall(p->messages, of_partner(list, side, p));
 }
 
-static void run(tg_op *op, tg_space to, const void *in, void *out)
+static void start(tg_op *op, tg_space to, const void *in, void *out)
 {
     persistent *state = op->state;
     const tg_space from = to == TG_Y ? TG_X : TG_Y;
@@ -35,14 +35,22 @@ static void run(tg_op *op, tg_space to, const void *in, void *out)
     for (const tg_partner *p = receiver->partners; p < receiver->partners + receiver->npartners;
          p++)
         if (!tg_is_self(receiver, p))
-            start(receiver, p, state->receive[to]);
+            start_partner(receiver, p, state->receive[to]);
     for (const tg_partner *p = sender->partners; p < sender->partners + sender->npartners; p++) {
         if (tg_is_self(sender, p))
             continue;
         tg_partner_pack(sender, p, in);
-        start(sender, p, state->send[from]);
+        start_partner(sender, p, state->send[from]);
     }
     tg_pieces_give_self(op, &state->pieces, to, in, out);
+}
+
+static void finish(tg_op *op, tg_space to, const void *in, void *out)
+{
+    persistent *state = op->state;
+    const tg_space from = to == TG_Y ? TG_X : TG_Y;
+    const tg_side *sender = &state->pieces.side[from], *receiver = &state->pieces.side[to];
+    (void)in;
     /* In the partners' order: sums repeat bit for bit. */
     for (const tg_partner *p = receiver->partners; p < receiver->partners + receiver->npartners;
          p++) {
@@ -53,6 +61,12 @@ static void run(tg_op *op, tg_space to, const void *in, void *out)
                           tg_pieces_add(&state->pieces, to));
     }
     MPI_Waitall(sender->messages, state->send[from], MPI_STATUSES_IGNORE);
+}
+
+static void run(tg_op *op, tg_space to, const void *in, void *out)
+{
+    start(op, to, in, out);
+    finish(op, to, in, out);
 }
 
 /* ---- plans ---- */
@@ -94,6 +108,8 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
     op->state = state;
     op->release = release;
     op->run = run;
+    op->start = start;
+    op->finish = finish;
     tg_status status = tg_pieces_plan(&state->pieces, problem, op, pack);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
         status = plan_side(op, state, space);
