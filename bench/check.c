@@ -1,6 +1,7 @@
 /* check.c: verb check: values and adjoint of each case, with every algorithm that it does not
  * choose itself. Values are compared exactly; the adjoint by |<F x, y> - <x, F* y>|, relative. A
  * check that checks nothing fails. */
+#include "bench/auto_cache.h"
 #include "bench/cell.h"
 #include "bench/measure.h"
 #include "bench/verbs.h"
@@ -10,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RANKS = TGB_FIRST_OPTION, SIZES, SEED };
+enum { RANKS = TGB_FIRST_OPTION, SIZES, SEED, AUTO_CACHE };
 
 static const struct argp_option options[] = {
     {"ranks", RANKS, "LIST", 0, "rank counts P (default: all ranks)", 0},
     {"sizes", SIZES, "LIST", 0, "bytes for N, as in 8B,64KiB (default: 1KiB)", 0},
     {"seed", SEED, "N", 0, "of the inputs (default: 1)", 0},
+    TGB_AUTO_CACHE_ROW(AUTO_CACHE, 0),
     TGB_HELP_ROW,
     {NULL, 0, NULL, 0, NULL, 0},
 };
@@ -26,6 +28,7 @@ typedef struct {
     long seed;
     char **cases; /* not owned */
     int ncases;
+    const char *auto_cache;
 } check_words;
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -42,6 +45,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
                         tgb_parse_sizes("--sizes", text, &w->sweep.sizes, &w->sweep.nsizes));
     case SEED:
         return tgb_keep(&w->words, tgb_parse_int("--seed", text, 0, LONG_MAX, &w->seed));
+    case AUTO_CACHE:
+        w->auto_cache = text;
+        return 0;
     case ARGP_KEY_ARG:
         w->cases[w->ncases++] = text;
         return 0;
@@ -150,9 +156,12 @@ static found check_cells(const tgb_cells *cells, uint64_t seed)
     return f;
 }
 
-static int check_all(const tgb_launch *launch, const tgb_cells *cells, uint64_t seed)
+static int check_all(const tgb_launch *launch, const check_words *w, const tgb_cells *cells)
 {
-    found f = check_cells(cells, seed);
+    found f = check_cells(cells, (uint64_t)w->seed);
+    const tg_status status = tg_agree(MPI_COMM_WORLD, tgb_auto_cache_write(launch, w->auto_cache));
+    if (status.code != TG_OK)
+        return tgb_complain(launch, status);
     int result = f.failed > 0 || f.checks == 0 ? TGB_FAILED : TGB_GOOD;
     MPI_Bcast(&result, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (launch->speaks)
@@ -176,13 +185,17 @@ int tgb_check(tgb_launch *launch, int argc, char **argv)
         if (status.code == TG_OK)
             status = set_defaults(launch, &w.sweep);
         if (status.code == TG_OK)
-            status = tg_agree(MPI_COMM_WORLD, make_cells(&w, &cells));
+            status = make_cells(&w, &cells);
+        if (status.code == TG_OK)
+            status = tgb_auto_cache_read(launch, w.auto_cache, true);
+        if (launch->started)
+            status = tg_agree(MPI_COMM_WORLD, status);
     }
     if (status.code != TG_OK)
         result = tgb_complain(launch, status);
     else
-        result = w.words.help ? tgb_show_help(launch, &rows, argv[0])
-                              : check_all(launch, &cells, (uint64_t)w.seed);
+        result =
+            w.words.help ? tgb_show_help(launch, &rows, argv[0]) : check_all(launch, &w, &cells);
     tgb_cells_free(&cells);
     tgb_sweep_free(&w.sweep);
     free(w.cases);

@@ -1,6 +1,7 @@
 /* time.c: verb time: words -> cells -> measurements -> rows. Every word of every cell is looked at
  * before the first measurement and before anything is written; with --dry-run that is all, and no
  * MPI is needed. */
+#include "bench/auto_cache.h"
 #include "bench/facts.h"
 #include "bench/json.h"
 #include "bench/osu.h"
@@ -250,6 +251,8 @@ static int measure(const tgb_launch *launch, const tgb_time_words *w, tgb_cells 
             tgb_phases_print(stdout, cells->count - t.left);
         tg_status closed = tgb_output_close(&output);
         status = status.code == TG_OK ? closed : status;
+        closed = tgb_auto_cache_write(launch, w->auto_cache);
+        status = status.code == TG_OK ? closed : status;
     }
     status = tg_agree(MPI_COMM_WORLD, status);
     if (status.code != TG_OK)
@@ -281,6 +284,8 @@ int tgb_time(tgb_launch *launch, int argc, char **argv)
             status = check_cells(&w, &cells);
         if (status.code == TG_OK && w.calibration_file && launch->rank == 0)
             status = tgb_calibration_read(w.calibration_file, &w.calibration);
+        if (status.code == TG_OK)
+            status = tgb_auto_cache_read(launch, w.auto_cache, !w.dry_run);
         if (launch->started)
             status = tg_agree(MPI_COMM_WORLD, status);
     }

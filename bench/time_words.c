@@ -1,6 +1,7 @@
 /* time_words.c: the words of verb time: its option rows, and what they mean together. */
 #include "bench/time_words.h"
 
+#include "bench/auto_cache.h"
 #include "bench/memory.h"
 #include "bench/osu.h"
 
@@ -34,6 +35,7 @@ enum {
     LAUNCH,
     CELLS,
     CALIBRATION,
+    AUTO_CACHE,
     DRY_RUN,
     JSON
 };
@@ -83,6 +85,7 @@ static const struct argp_option options[] = {
      "append to DIR/cells.csv and DIR/samples.csv (default: rows on standard output)", 4},
     {"calibration", CALIBRATION, "FILE", 0,
      "rows of machine operations, measured before on the same ranks: fills the bounds", 4},
+    TGB_AUTO_CACHE_ROW(AUTO_CACHE, 4),
     {"dry-run", DRY_RUN, NULL, 0, "print the cells; measure nothing, write nothing", 4},
     {"json", JSON, NULL, 0, "with --dry-run: as JSON", 4},
     TGB_HELP_ROW,
@@ -231,6 +234,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case CALIBRATION:
         w->calibration_file = text;
+        return 0;
+    case AUTO_CACHE:
+        w->auto_cache = text;
         return 0;
     case DRY_RUN:
         w->dry_run = true;

@@ -14,7 +14,7 @@ typedef struct {
     char **cases; /* not owned, as all texts here */
     int ncases;
     const char *swept; /* an option that shapes cases was given */
-    const char *cells_file, *output, *facts, *calibration_file;
+    const char *cells_file, *output, *facts, *calibration_file, *auto_cache;
     tgb_calibration calibration; /* rank 0 */
     long launch;
     double budget_s; /* negative: not given */

@@ -83,7 +83,7 @@ static const struct {
 /* ---- settings for tgbench, whose words tgbench knows ---- */
 
 const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",   "ci",  "min-reps", "max-reps",
-                                            "counters", "max-mem", "raw", "overlap"};
+                                            "counters", "max-mem", "raw", "overlap",  "auto-cache"};
 
 static int find_passed(const char *key)
 {

@@ -207,11 +207,42 @@ static void begin_record(run *r, int argc, char *const *argv)
     json_object_set_new(r->record, "cells_planned", json_integer(r->plan.count));
 }
 
+static bool chooses(const tgd_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (strstr(plan->cell[i].text, " algorithm=auto"))
+            return true;
+    return false;
+}
+
+/* All launches of a run share one file of choices in its folder, so that they agree: the first one
+ * that meets a problem chooses. It begins as a copy of the user's file, if there is one. */
+static tg_status keep_choices(run *r)
+{
+    const char *given = r->campaign.passed[TGD_AUTO_CACHE];
+    tg_status status = tg_success();
+    if (!chooses(&r->plan) || !tgd_bench_has_option(&r->bench, "--auto-cache"))
+        return status;
+    char *path = in_folder(r, "auto.txt");
+    if (given && access(path, F_OK) != 0 && access(given, F_OK) == 0) {
+        char *text = tgd_read_file(given);
+        status = text ? tgd_write_file(path, text)
+                      : tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file of choices", given,
+                                strerror(errno));
+        free(text);
+    }
+    if (status.code == TG_OK)
+        status = tgd_campaign_set(&r->campaign, "--auto-cache", "auto-cache", path);
+    free(path);
+    return status;
+}
+
 /* The files of a folder in which nothing can be measured. */
 static void remove_folder(const run *r)
 {
-    static const char *const names[] = {"plan.tsv", "campaign.ini", "log.txt", "run.json", ".lock"};
-    for (int i = 0; i < 5; i++) {
+    static const char *const names[] = {"plan.tsv", "campaign.ini", "log.txt",
+                                        "auto.txt", "run.json",     ".lock"};
+    for (int i = 0; i < 6; i++) {
         char *path = in_folder(r, names[i]);
         unlink(path);
         free(path);
@@ -236,6 +267,8 @@ static tg_status make_folder(run *r, int argc, char *const *argv)
         status = tgd_write_file(campaign, r->campaign.text);
     if (status.code == TG_OK)
         status = open_log(r);
+    if (status.code == TG_OK)
+        status = keep_choices(r);
     free(campaign);
     begin_record(r, argc, argv);
     if (status.code == TG_OK)
@@ -270,6 +303,8 @@ static tg_status enter_folder(run *r, int argc, char *const *argv)
     status = tgd_plan_write(&r->plan, r->cells_path);
     if (status.code == TG_OK)
         status = open_log(r);
+    if (status.code == TG_OK)
+        status = keep_choices(r);
     return status.code == TG_OK ? write_record(r) : status;
 }
 

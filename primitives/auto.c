@@ -76,22 +76,55 @@ static void library_line(char *text, size_t size)
     snprintf(text, size, "tensorgauge auto 1, %.200s\n", version);
 }
 
-tg_status tg_auto_save(const char *path)
+static bool write_choices(FILE *file)
 {
     char line[256];
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return tg_fail(TG_BAD_INPUT, "%.150s: %s; expected a file that can be written", path,
-                       strerror(errno));
     library_line(line, sizeof line);
     fputs(line, file);
     for (int i = 0; i < nchoices; i++)
         fprintf(file, "%016" PRIx64 " %s %s\n", choices[i].problem, choices[i].name[TG_X],
                 choices[i].name[TG_Y]);
     const bool good = !ferror(file);
-    return fclose(file) == 0 && good
-               ? tg_success()
-               : tg_fail(TG_BAD_INPUT, "%.150s: expected room on the disk", path);
+    return fclose(file) == 0 && good;
+}
+
+/* A reader sees the old file or the new one, never a part. */
+tg_status tg_auto_save(const char *path)
+{
+    const size_t size = strlen(path) + 8;
+    char *fresh = malloc(size);
+    if (!fresh)
+        return tg_check_memory(NULL, (ptrdiff_t)size);
+    snprintf(fresh, size, "%s.new", path);
+    FILE *file = fopen(fresh, "w");
+    const bool good = file && write_choices(file) && rename(fresh, path) == 0;
+    const int error = errno;
+    if (file && !good)
+        remove(fresh);
+    free(fresh);
+    return good ? tg_success()
+                : tg_fail(TG_BAD_INPUT, "%.150s: %s; expected a file that can be written", path,
+                          strerror(error));
+}
+
+/* An algorithm of some primitive; the file does not say of which. */
+static bool is_algorithm(const char *name)
+{
+    for (int i = 0; tg_primitives[i]; i++)
+        if (tg_algorithm_find(tg_primitives[i], name))
+            return strcmp(name, tg_engine_auto.name) != 0;
+    return false;
+}
+
+static tg_status check_names(const choice *made, const char *path, int number)
+{
+    for (tg_space to = TG_X; to <= TG_Y; to++)
+        if (!is_algorithm(made->name[to]))
+            return tg_fail(
+                TG_BAD_INPUT,
+                "%.150s line %d: algorithm '%s' is unknown; expected one of tgbench list", path,
+                number, made->name[to]);
+    return tg_success();
 }
 
 static tg_status read_choices(FILE *file, const char *path)
@@ -110,8 +143,12 @@ static tg_status read_choices(FILE *file, const char *path)
             rest[end] != '\n')
             return tg_fail(TG_BAD_INPUT, "%.150s line %d: expected a number and two algorithms",
                            path, number);
-        if (same_library)
-            remember(&made);
+        if (!same_library)
+            continue;
+        const tg_status status = check_names(&made, path, number);
+        if (status.code != TG_OK)
+            return status;
+        remember(&made);
     }
     return tg_success();
 }

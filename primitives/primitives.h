@@ -173,8 +173,8 @@ const char *tg_op_algorithm(const tg_op *op, bool adjoint);
 
 /* Calls: Local. What algorithm=auto has chosen in this process, and what it is to know from before:
  * a file of one line for each problem. Rank 0 of a problem's communicator decides, so loading and
- * saving there is enough; choices that were made with another MPI library are not loaded. Errors:
- * TG_BAD_INPUT names the file, and the line. */
+ * saving there is enough; choices that were made with another MPI library are not loaded. Saving
+ * puts a new file in the place of an old one. Errors: TG_BAD_INPUT names the file, and the line. */
 tg_status tg_auto_save(const char *path);
 tg_status tg_auto_load(const char *path);
 

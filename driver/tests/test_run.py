@@ -310,6 +310,25 @@ class Good(Case):
             self.assertEqual(len((run / "cells.csv").read_text().splitlines()), 15)
 
 
+    def test_auto_cache(self):
+        """All launches share a file of choices in the run folder, which begins as the user's, only where auto is asked for."""
+        self.campaign.write_text(CAMPAIGN.replace("launches = 1", "launches = 2"))
+        given = self.folder / "my choices.txt"
+        given.write_text("chosen before\n")
+        done = self.run_it("--auto-cache", str(given), "--algorithm", "auto,mpi", "--calibrate", "no")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        own = self.runs()[0].resolve() / "auto.txt"
+        self.assertEqual(own.read_text(), "chosen before\n")
+        words = [[w for w in call["argv"] if "auto-cache" in w] for call in self.logged()]
+        self.assertTrue(len(words) >= 4 and all(w == [f"--auto-cache={own}"] for w in words), words)
+        self.assertEqual(json.loads((self.runs()[0] / "run.json").read_text())["settings"]["auto-cache"], str(given))
+
+    def test_no_auto_cache(self):
+        done = self.run_it("--algorithm", "mpi")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse((self.runs()[0] / "auto.txt").exists())
+        self.assertFalse([w for call in self.logged() for w in call["argv"] if "auto-cache" in w])
+
 class Bad(Case):
     def expect_error(self, done, *parts):
         self.assertEqual(done.returncode, 2, done.stderr)

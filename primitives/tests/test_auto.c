@@ -88,6 +88,41 @@ static void check_obeyed(void)
     expect(mine && strcmp(mine, "reference p2p") == 0, "a flipped operator tells them flipped");
 }
 
+/* This library's own file, with a name in line 3 that no primitive knows; and one that is no choice.
+ */
+static void check_bad_name(const char *path)
+{
+    static const char *const names[] = {"teleport", "auto"};
+    char first[256] = "";
+    expect(tg_auto_save(path).code == TG_OK, "choices are saved over a file that is none");
+    FILE *file = fopen(path, "r");
+    expect(file && fgets(first, sizeof first, file), "a saved file has a first line");
+    if (file)
+        fclose(file);
+    for (int i = 0; i < 2; i++) {
+        file = fopen(path, "w");
+        if (!file)
+            return;
+        fprintf(file, "%s00000000000000fe mpi p2p\n00000000000000ff mpi %s\n", first, names[i]);
+        fclose(file);
+        tg_status status = tg_auto_load(path);
+        expect(status.code == TG_BAD_INPUT && strstr(status.text, "line 3") &&
+                   strstr(status.text, names[i]),
+               "an algorithm that is none is named with its line");
+    }
+}
+
+/* Choices of another library, whose algorithms may be others, are not used and no error. */
+static void check_other_library(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return;
+    fputs("tensorgauge auto 1, Another MPI 1.0\n00000000000000ff teleport p2p\n", file);
+    fclose(file);
+    expect(tg_auto_load(path).code == TG_OK, "a file of another MPI library is none of ours");
+}
+
 static void check_bad_files(const char *path)
 {
     static const struct {
@@ -109,6 +144,7 @@ static void check_bad_files(const char *path)
         expect(status.code == TG_BAD_INPUT && strstr(status.text, bad[i].named),
                "a file that is none is refused with its line");
     }
+    check_bad_name(path);
     expect(tg_auto_load("/no/such/file").code == TG_BAD_INPUT, "a file that is not there");
     expect(tg_auto_save("/no/such/folder/file").code == TG_BAD_INPUT, "a folder that is not there");
 }
@@ -125,6 +161,7 @@ int main(int argc, char **argv)
     if (rank == 0) { /* the only rank that is asked */
         check_file(path);
         check_bad_files(path);
+        check_other_library(path);
         unlink(path);
     }
     MPI_Barrier(MPI_COMM_WORLD);
