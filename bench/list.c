@@ -57,13 +57,29 @@ static void print_markdown(const tgb_operation *const *row, int count)
     }
 }
 
+/* What the algorithms of our own cost, where it is known; k, n, p, L and S as in tg_weights. */
+static void print_weights(const tgb_operation *const *row, int count)
+{
+    puts("\n| operation | algorithm | rounds | bytes of the busiest rank | source |");
+    puts("|---|---|---|---|---|");
+    for (int i = 0; i < count; i++) {
+        for (int a = 0; row[i]->weigh && row[i]->algorithms[a]; a++) {
+            const tg_weights *w =
+                tg_algorithm_find(row[i]->primitive, row[i]->algorithms[a])->weights;
+            if (w)
+                printf("| `%s` | `%s` | %s | %s | %s |\n", row[i]->name, row[i]->algorithms[a],
+                       w->rounds, w->bytes, w->source);
+        }
+    }
+}
+
 /* ---- the verb ---- */
 
 enum { JSON = TGB_FIRST_OPTION, MARKDOWN };
 
 static const struct argp_option options[] = {
     {"json", JSON, NULL, 0, "everything, and how the program was built, as JSON", 0},
-    {"markdown", MARKDOWN, NULL, 0, "a table for a README", 0},
+    {"markdown", MARKDOWN, NULL, 0, "tables for a README: operations; weights of algorithms", 0},
     TGB_HELP_ROW,
     {NULL, 0, NULL, 0, NULL, 0},
 };
@@ -108,8 +124,10 @@ int tgb_list(tgb_launch *launch, int argc, char **argv)
         return TGB_GOOD;
     if (w.json)
         return tgb_print_operations(row, count) ? TGB_GOOD : TGB_FAILED;
-    if (w.markdown)
+    if (w.markdown) {
         print_markdown(row, count);
+        print_weights(row, count);
+    }
     for (int i = 0; !w.markdown && i < count; i++)
         print_text(row[i]);
     return TGB_GOOD;

@@ -500,6 +500,11 @@ static const tgb_direction directions[] = {
     {"adjoint", run_adjoint, fill_adjoint, wrong_adjoint, 1, start_adjoint, finish},
 };
 
+static tg_status weigh(const tgb_setup *setup, const tgb_direction *direction, tg_weight *weight)
+{
+    return tg_weigh(&setup->problem, direction != &directions[0], weight);
+}
+
 static const tgb_key *keys_of(const tg_primitive *primitive)
 {
     if (primitive->regions)
@@ -525,6 +530,7 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
                            .adjoint_gap = adjoint_gap,
                            .messages = messages,
                            .load = tgb_load_of_layouts,
+                           .weigh = weigh,
                            .free = free_work};
     row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)

@@ -122,6 +122,8 @@ struct tgb_operation {
     ptrdiff_t (*messages)(const tgb_work *work);
     /* Local. What a run asks of a rank at least, for its lower bound; NULL: not known. */
     tg_status (*load)(const tgb_setup *setup, tgb_load *load);
+    /* Local. Rounds, messages and bytes of a run by its algorithm; NULL: not known. */
+    tg_status (*weigh)(const tgb_setup *setup, const tgb_direction *direction, tg_weight *weight);
     void (*free)(tgb_work *work); /* Collective; what plan made */
 };
 

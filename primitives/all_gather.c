@@ -12,7 +12,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Allgatherv; adjoint MPI_Reduce_scatter",
-                                 tg_plan_allgatherv};
+                                 tg_plan_allgatherv, NULL};
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_GATHERED};
 
 extern const tg_primitive tg_all_gather;

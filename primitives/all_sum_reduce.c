@@ -95,13 +95,13 @@ static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *res
 }
 
 static const tg_algorithm reference = {"reference", "packed messages to and from the first copy",
-                                       plan_reference};
-static const tg_algorithm mpi = {"mpi", "MPI_Allreduce", tg_plan_allreduce};
+                                       plan_reference, NULL};
+static const tg_algorithm mpi = {"mpi", "MPI_Allreduce", tg_plan_allreduce, NULL};
 static const tg_algorithm node = {
-    "node", "shared memory inside a node, MPI_Allreduce between nodes", tg_plan_node_sum};
+    "node", "shared memory inside a node, MPI_Allreduce between nodes", tg_plan_node_sum, NULL};
 static const tg_algorithm cma = {
     "cma", "as node, long runs read from the sender's memory where the system permits it",
-    tg_plan_cma_sum};
+    tg_plan_cma_sum, NULL};
 static const tg_algorithm *const algorithms[] = {&reference,
                                                  &mpi,
                                                  &tg_tree_all_sum,

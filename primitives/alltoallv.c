@@ -221,4 +221,4 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
 
 const tg_algorithm tg_engine_alltoallv = {
     "alltoallv", "MPI_Alltoallv, packed where it must be; MPI_Alltoallw above its tables of int",
-    plan};
+    plan, NULL};

@@ -207,5 +207,5 @@ static tg_status plan_alltoallw(const tg_problem *problem, tg_op *op)
     return status;
 }
 
-const tg_algorithm tg_engine_alltoallw = {"mpi", "MPI_Alltoallw with derived types",
-                                          plan_alltoallw};
+const tg_algorithm tg_engine_alltoallw = {"mpi", "MPI_Alltoallw with derived types", plan_alltoallw,
+                                          NULL};

@@ -382,4 +382,4 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
 }
 
 const tg_algorithm tg_engine_auto = {"auto", "the fastest of the others, measured while planning",
-                                     plan};
+                                     plan, NULL};

@@ -178,5 +178,6 @@ static tg_status plan_p2p(const tg_problem *problem, tg_op *op)
 }
 
 const tg_algorithm tg_engine_reference = {"reference", "packed messages, the plain engine",
-                                          plan_reference};
-const tg_algorithm tg_engine_p2p = {"p2p", "messages, packed only where they must be", plan_p2p};
+                                          plan_reference, NULL};
+const tg_algorithm tg_engine_p2p = {"p2p", "messages, packed only where they must be", plan_p2p,
+                                    &tg_weights_of_pieces};

@@ -11,7 +11,8 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
     return tg_check_parts_of(y, x, "to", "from");
 }
 
-static const tg_algorithm mpi = {"mpi", "MPI_Gatherv; adjoint MPI_Scatterv", tg_plan_scatterv};
+static const tg_algorithm mpi = {"mpi", "MPI_Gatherv; adjoint MPI_Scatterv", tg_plan_scatterv,
+                                 NULL};
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_ONE_TO_ALL};
 
 extern const tg_primitive tg_gather;

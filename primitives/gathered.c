@@ -26,8 +26,12 @@ static int ascending(const void *a, const void *b)
 static int ranks_at(const tg_layout *layout, const int coords[TG_MAX_NDIM],
                     const bool fixed[TG_MAX_NDIM], int *ranks)
 {
-    int total = tg_layout_ranks_at(layout, coords, fixed, ranks);
-    qsort(ranks, (size_t)total, sizeof *ranks, ascending);
+    const int total = tg_layout_ranks_at(layout, coords, fixed, ranks);
+    bool sorted = true; /* they mostly are */
+    for (int i = 1; i < total; i++)
+        sorted = sorted && ranks[i - 1] < ranks[i];
+    if (!sorted)
+        qsort(ranks, (size_t)total, sizeof *ranks, ascending);
     return total;
 }
 
@@ -119,7 +123,8 @@ static void split_axes(const tg_layout *y, bool fixed[TG_MAX_NDIM])
         fixed[a] = !y->axis[a].copied;
 }
 
-tg_status tg_find_gathered(const tg_problem *problem, tg_op *op, tg_gathered *g)
+/* The group of this rank's y, and what each of its ranks has of x. */
+static tg_status find_group(const tg_problem *problem, tg_op *op, bool whole, tg_gathered *g)
 {
     const tg_layout *x = &problem->x, *y = &problem->y;
     bool fixed[TG_MAX_NDIM] = {false};
@@ -127,18 +132,30 @@ tg_status tg_find_gathered(const tg_problem *problem, tg_op *op, tg_gathered *g)
     split_axes(y, fixed);
     tg_layout_coords(y, tg_layout_place(y, op->rank), coords);
     g->whole = TG_Y;
-    g->has_whole = true;
+    g->has_whole = whole;
     g->own_box = tg_layout_held(x, op->rank);
     g->ranks = tg_keep(op, tg_layout_size(y) * (ptrdiff_t)sizeof *g->ranks);
     if (!g->ranks)
         return tg_check_memory(NULL, tg_layout_size(y));
     g->size = ranks_at(y, coords, fixed, g->ranks);
-    tg_status status = find_blocks(g, problem, op, op->rank, x, tg_layout_owned);
+    return find_blocks(g, problem, op, op->rank, x, tg_layout_owned);
+}
+
+tg_status tg_find_gathered(const tg_problem *problem, tg_op *op, tg_gathered *g)
+{
+    const tg_status status = find_group(problem, op, true, g);
     return status.code == TG_OK ? find_own(g, problem, op, op->rank) : status;
 }
 
-/* Looks at this rank's groups only. Local. */
-static tg_status same_here(const tg_problem *problem, const tg_op *op, bool *same)
+tg_status tg_find_gathered_ranks(const tg_problem *problem, tg_op *op, tg_gathered *g)
+{
+    const tg_status status = find_group(problem, op, false, g);
+    while (status.code == TG_OK && g->ranks[g->me] != op->rank)
+        g->me++;
+    return status;
+}
+
+tg_status tg_same_ranks_here(const tg_problem *problem, const tg_op *op, bool *same)
 {
     const tg_layout *sides[2] = {&problem->x, &problem->y};
     bool fixed[TG_MAX_NDIM] = {false};
@@ -169,7 +186,7 @@ static tg_status same_here(const tg_problem *problem, const tg_op *op, bool *sam
 
 tg_status tg_same_ranks(const tg_problem *problem, const tg_op *op, bool *same)
 {
-    tg_status status = tg_agree(op->comm, same_here(problem, op, same));
+    tg_status status = tg_agree(op->comm, tg_same_ranks_here(problem, op, same));
     if (status.code == TG_OK)
         MPI_Allreduce(MPI_IN_PLACE, same, 1, MPI_C_BOOL, MPI_LAND, op->comm);
     return status;

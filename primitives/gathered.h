@@ -28,11 +28,15 @@ typedef struct {
  *   gather   the whole box is this rank's y; the blocks are the parts of x in its group */
 tg_status tg_find_scattered(const tg_problem *problem, tg_op *op, tg_gathered *g, int *root);
 tg_status tg_find_gathered(const tg_problem *problem, tg_op *op, tg_gathered *g);
+/* Only ranks, size, me and starts of it. */
+tg_status tg_find_gathered_ranks(const tg_problem *problem, tg_op *op, tg_gathered *g);
 void tg_gathered_free(tg_gathered *g);
 
 /* Calls: Collective on op->comm. Are the ranks of x and of y the same in every group of a gather?
  * Errors: TG_NO_MEMORY, agreed by all ranks. */
 tg_status tg_same_ranks(const tg_problem *problem, const tg_op *op, bool *same);
+/* Calls: Local. Are they, in this rank's groups? */
+tg_status tg_same_ranks_here(const tg_problem *problem, const tg_op *op, bool *same);
 
 /* Calls: Local. All blocks between the whole box and a packed one. */
 void tg_gathered_pack(const tg_gathered *g, const tg_op *op, const void *whole, char *packed);

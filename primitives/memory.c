@@ -147,7 +147,7 @@ static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *res
     return tg_success();
 }
 
-static const tg_algorithm reference = {"reference", "copies and additions in memory", plan};
+static const tg_algorithm reference = {"reference", "copies and additions in memory", plan, NULL};
 static const tg_algorithm *const algorithms[] = {&reference, NULL};
 
 #define SHARED                                                                                     \

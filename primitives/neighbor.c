@@ -260,6 +260,7 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
 }
 
 const tg_algorithm tg_engine_neighbor = {
-    "neighbor", "MPI_Neighbor_alltoallw with derived types on the graph of the partners", plan};
+    "neighbor", "MPI_Neighbor_alltoallw with derived types on the graph of the partners", plan,
+    NULL};
 
 #endif

@@ -274,7 +274,7 @@ static tg_status plan_cma(const tg_problem *problem, tg_op *op)
 }
 
 const tg_algorithm tg_engine_node = {"node", "shared memory inside a node, messages between nodes",
-                                     plan_window};
+                                     plan_window, NULL};
 const tg_algorithm tg_engine_cma = {
-    "cma", "as node, long runs read from the sender's memory where the system permits it",
-    plan_cma};
+    "cma", "as node, long runs read from the sender's memory where the system permits it", plan_cma,
+    NULL};

@@ -33,6 +33,9 @@ extern const tg_pattern tg_steps_doubling, tg_steps_ring; /* of all_gather */
 int tg_tree_size(const tg_member *m, int place);
 int tg_tree_first(const tg_member *m, int place);
 
+/* Calls: Local. ceil(log2 size): a tree reaches twice as many ranks in each round. */
+int tg_rounds_of_tree(int size, int blocks);
+
 /* Calls: Local. All have all blocks in the end, when place i has block i at first: Bruck's
  * doubling. skip: it has the blocks of all places of its tree already; they are not sent to it. */
 void tg_add_doubling(const tg_member *m, bool skip, tg_steps *steps);

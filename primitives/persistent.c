@@ -143,5 +143,6 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
     return status;
 }
 
-const tg_algorithm tg_engine_persistent = {
-    "persistent", "packed messages whose requests are made while planning", plan};
+const tg_algorithm tg_engine_persistent = {"persistent",
+                                           "packed messages whose requests are made while planning",
+                                           plan, &tg_weights_of_pieces};

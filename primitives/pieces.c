@@ -132,7 +132,7 @@ static tg_status plan_blocks(const tg_problem *problem, tg_op *op, tg_space spac
     return tg_success();
 }
 
-static tg_status plan_side(const tg_problem *problem, tg_op *op, tg_pieces *e, tg_space space)
+tg_status tg_pieces_partners(tg_pieces *e, const tg_problem *problem, tg_op *op, tg_space space)
 {
     tg_side *s = &e->side[space];
     const tg_box box = space == TG_X ? tg_layout_owned(&problem->x, op->rank)
@@ -145,8 +145,13 @@ static tg_status plan_side(const tg_problem *problem, tg_op *op, tg_pieces *e, t
         qsort(s->pieces, (size_t)s->npieces, sizeof *s->pieces, compare_pieces);
     keep_in_place(op, e, s);
     op->held_bytes += s->npieces * (ptrdiff_t)sizeof *s->pieces;
-    status = plan_partners(op, s);
-    return status.code == TG_OK ? plan_blocks(problem, op, space, s) : status;
+    return plan_partners(op, s);
+}
+
+static tg_status plan_side(const tg_problem *problem, tg_op *op, tg_pieces *e, tg_space space)
+{
+    const tg_status status = tg_pieces_partners(e, problem, op, space);
+    return status.code == TG_OK ? plan_blocks(problem, op, space, &e->side[space]) : status;
 }
 
 static tg_status plan_self(const tg_problem *problem, tg_op *op, tg_pieces *e)

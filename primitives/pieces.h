@@ -45,6 +45,14 @@ tg_status tg_pieces_plan(tg_pieces *pieces, const tg_problem *problem, tg_op *op
                          const bool pack[2]);
 void tg_pieces_free(tg_pieces *pieces);
 
+/* What p2p and persistent carry. */
+extern const tg_weights tg_weights_of_pieces;
+
+/* Calls: Local. Finds the partners of one side, without the places of their pieces. Errors:
+ * TG_NO_MEMORY; tg_pieces_free frees what was made. */
+tg_status tg_pieces_partners(tg_pieces *pieces, const tg_problem *problem, tg_op *op,
+                             tg_space space);
+
 /* Calls: Local. A packed buffer for those partners of a side that `packs` names; of the others only
  * the offset is set. In place of `pack` in tg_pieces_plan. Errors: TG_NO_MEMORY. */
 typedef bool tg_packs(const tg_op *op, const tg_pieces *pieces, tg_space space,

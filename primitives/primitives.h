@@ -52,6 +52,27 @@ const tg_dtype *tg_dtype_find(const char *name); /* NULL: no such type */
 typedef struct tg_op tg_op;
 typedef struct tg_problem tg_problem;
 
+/* What a run of an algorithm costs in messages: the terms of models of time, such as
+ * alpha rounds + beta bytes. -1: not known. */
+typedef struct {
+    /* Messages on the longest path when a rank sends one and receives one at a time; segments of one
+     * message count once, and fewer are needed where parts are empty. Not known where a rank is in
+     * two groups, whose messages wait for each other. */
+    ptrdiff_t rounds;
+    ptrdiff_t messages, bytes; /* that one rank sends or receives, the larger; of the busiest */
+} tg_weight;
+
+/* k ranks are in a group, n is the bytes of the whole vector of one, p partners a rank has,
+ * L = ceil(log2 k), S = segments. */
+typedef struct {
+    const char *rounds, *bytes; /* formulas, for a list */
+    const char *source;
+    /* Local, without MPI: of F, or backwards of F*. For a transposed primitive
+     * problem->x and problem->y are exchanged. Errors: TG_NO_MEMORY; TG_BAD_INPUT: a problem that
+     * the algorithm does not take. */
+    tg_status (*of)(const tg_problem *problem, bool backwards, tg_weight *weight);
+} tg_weights;
+
 typedef struct {
     const char *name;    /* reference, mpi, p2p */
     const char *summary; /* one line */
@@ -59,6 +80,7 @@ typedef struct {
      * status is agreed by all of them. For a transposed primitive problem->x and problem->y are
      * exchanged. */
     tg_status (*plan)(const tg_problem *problem, tg_op *op);
+    const tg_weights *weights; /* NULL: the MPI library decides, or the machine; not known */
 } tg_algorithm;
 
 /* A map between the memory regions that axis 0 of a tensor counts: region r of y is the sum of the
@@ -166,6 +188,10 @@ ptrdiff_t tg_op_y_bytes(const tg_op *op);
 /* Calls: Local. Point-to-point messages that this rank sends in one apply; -1 when the MPI library
  * decides. */
 ptrdiff_t tg_op_messages(const tg_op *op);
+
+/* Calls: Local, without MPI and without a plan. What one apply, or one apply of the adjoint, costs by
+ * the steps that the problem's algorithm would plan. Units: bytes. Errors: as tg_plan's. */
+tg_status tg_weigh(const tg_problem *problem, bool adjoint, tg_weight *weight);
 
 /* Calls: Local. The name of the algorithm that tg_apply (or tg_apply_adjoint) runs: what
  * algorithm=auto has chosen, else the problem's; a chain of two has several. */

@@ -31,23 +31,46 @@ static void add_ring(const tg_member *m, tg_steps *steps)
                                      .receive = {last, (m->me - round - 1 + k) % k, 1}});
 }
 
-const tg_pattern tg_steps_ring = {block_a_rank, add_ring, add_ring, false};
+static int rounds_of_ring(int size, int blocks)
+{
+    (void)blocks;
+    return size - 1;
+}
+
+const tg_pattern tg_steps_ring = {block_a_rank, add_ring, add_ring, false, rounds_of_ring};
 
 static tg_status plan_all_sum(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_all_sum(problem, op, &tg_steps_ring);
 }
 
+static tg_status weigh_all_sum(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_all_sum(problem, backwards, &tg_steps_ring, weight);
+}
+
+static const tg_weights all_sum_weights = {"2 (k-1)", "2 (k-1)/k n", "Patarasuk and Yuan 2009",
+                                           weigh_all_sum};
+
 const tg_algorithm tg_ring_all_sum = {"ring", "sums around a ring, then copies; for long messages",
-                                      plan_all_sum};
+                                      plan_all_sum, &all_sum_weights};
 
 static tg_status plan_all_gather(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_all_gather(problem, op, &tg_steps_ring);
 }
 
-const tg_algorithm tg_ring_all_gather = {
-    "ring", "blocks around a ring; p2p where a group's ranks differ", plan_all_gather};
+static tg_status weigh_all_gather(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_all_gather(problem, backwards, &tg_steps_ring, weight);
+}
+
+static const tg_weights all_gather_weights = {"k-1", "(k-1)/k n", "Chan et al. 2007",
+                                              weigh_all_gather};
+
+const tg_algorithm tg_ring_all_gather = {"ring",
+                                         "blocks around a ring; p2p where a group's ranks differ",
+                                         plan_all_gather, &all_gather_weights};
 
 /* ---- the chain: while a rank receives a segment, it passes on the one before ---- */
 
@@ -71,12 +94,25 @@ static void add_chain(const tg_member *m, tg_steps *steps)
     }
 }
 
-const tg_pattern tg_steps_chain = {segments, add_chain, add_chain, false};
+static int rounds_of_chain(int size, int blocks)
+{
+    return size > 1 ? size - 2 + blocks : 0;
+}
+
+const tg_pattern tg_steps_chain = {segments, add_chain, add_chain, false, rounds_of_chain};
 
 static tg_status plan_broadcast(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_broadcast(problem, op, &tg_steps_chain);
 }
 
-const tg_algorithm tg_chain_broadcast = {
-    "chain", "segments along a chain of ranks, for long messages", plan_broadcast};
+static tg_status weigh_broadcast(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_broadcast(problem, backwards, &tg_steps_chain, weight);
+}
+
+static const tg_weights broadcast_weights = {"k-2+S", "n", "Chan et al. 2007", weigh_broadcast};
+
+const tg_algorithm tg_chain_broadcast = {"chain",
+                                         "segments along a chain of ranks, for long messages",
+                                         plan_broadcast, &broadcast_weights};

@@ -274,6 +274,7 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
 }
 
 const tg_algorithm tg_engine_rma = {
-    "rma", "MPI_Put into windows of the partners; p2p where the library delivers wrong data", plan};
+    "rma", "MPI_Put into windows of the partners; p2p where the library delivers wrong data", plan,
+    NULL};
 
 #endif

@@ -53,27 +53,52 @@ static void add_reduction(const tg_member *m, tg_steps *steps)
     tg_add_doubling(m, false, steps);
 }
 
-const tg_pattern tg_steps_halving = {block_a_rank, add_broadcast, add_reduction, false};
+static int rounds_of_both(int size, int blocks)
+{
+    return 2 * tg_rounds_of_tree(size, blocks);
+}
+
+const tg_pattern tg_steps_halving = {block_a_rank, add_broadcast, add_reduction, false,
+                                     rounds_of_both};
 
 static tg_status plan_broadcast(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_broadcast(problem, op, &tg_steps_halving);
 }
 
+static tg_status weigh_broadcast(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_broadcast(problem, backwards, &tg_steps_halving, weight);
+}
+
+static const tg_weights broadcast_weights = {
+    "2 L", "2 (k-1)/k n at most", "Thakur, Rabenseifner and Gropp 2005", weigh_broadcast};
+
 const tg_algorithm tg_scatter_allgather_broadcast = {
-    "scatter_allgather", "scatter by halving, then all gather; for long messages", plan_broadcast};
+    "scatter_allgather", "scatter by halving, then all gather; for long messages", plan_broadcast,
+    &broadcast_weights};
 
 static void add_doubling(const tg_member *m, tg_steps *steps)
 {
     tg_add_doubling(m, false, steps);
 }
 
-const tg_pattern tg_steps_half_and_double = {block_a_rank, add_doubling, add_doubling, false};
+const tg_pattern tg_steps_half_and_double = {block_a_rank, add_doubling, add_doubling, false,
+                                             tg_rounds_of_tree};
 
 static tg_status plan_all_sum(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_all_sum(problem, op, &tg_steps_half_and_double);
 }
 
-const tg_algorithm tg_scatter_allgather_all_sum = {
-    "scatter_allgather", "sums by halving, then all gather by doubling", plan_all_sum};
+static tg_status weigh_all_sum(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_all_sum(problem, backwards, &tg_steps_half_and_double, weight);
+}
+
+static const tg_weights all_sum_weights = {"2 L", "2 (k-1)/k n", "Rabenseifner 2004",
+                                           weigh_all_sum};
+
+const tg_algorithm tg_scatter_allgather_all_sum = {"scatter_allgather",
+                                                   "sums by halving, then all gather by doubling",
+                                                   plan_all_sum, &all_sum_weights};

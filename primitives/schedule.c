@@ -120,8 +120,8 @@ static tg_status make_workspace(tg_op *op, tg_schedule *s)
     return tg_check_memory(good ? s : NULL, TG_SLOTS * s->slot_bytes + 3 * requests);
 }
 
-tg_status tg_schedule_plan(tg_op *op, const tg_pattern *pattern, const tg_member *member,
-                           ptrdiff_t entries, const ptrdiff_t *starts, tg_schedule *s)
+tg_status tg_schedule_steps(tg_op *op, const tg_pattern *pattern, const tg_member *member,
+                            ptrdiff_t entries, const ptrdiff_t *starts, tg_schedule *s)
 {
     const ptrdiff_t size = (ptrdiff_t)op->dtype->size, whole = SEGMENT_BYTES / size;
     tg_member m = *member;
@@ -137,6 +137,13 @@ tg_status tg_schedule_plan(tg_op *op, const tg_pattern *pattern, const tg_member
         status = make_steps(op, &m, pattern->copy, &s->copy);
     if (status.code == TG_OK)
         status = make_steps(op, &m, pattern->sum, &s->sum);
+    return status;
+}
+
+tg_status tg_schedule_plan(tg_op *op, const tg_pattern *pattern, const tg_member *member,
+                           ptrdiff_t entries, const ptrdiff_t *starts, tg_schedule *s)
+{
+    const tg_status status = tg_schedule_steps(op, pattern, member, entries, starts, s);
     return status.code == TG_OK ? make_workspace(op, s) : status;
 }
 
@@ -160,12 +167,32 @@ bool tg_schedule_sums_here(const tg_schedule *s)
     return false;
 }
 
-ptrdiff_t tg_schedule_messages(const tg_schedule *s, bool sum)
+static ptrdiff_t entries_of_leg(const tg_schedule *s, const tg_leg *leg)
+{
+    tg_range made[2];
+    ptrdiff_t entries = 0;
+    for (int i = tg_ranges_of(s, leg, made) - 1; i >= 0; i--)
+        entries += made[i].entries;
+    return entries;
+}
+
+void tg_schedule_carried(const tg_schedule *s, bool sum, tg_carried *carried)
 {
     const tg_steps *steps = sum ? &s->sum : &s->copy;
-    ptrdiff_t messages = 0;
-    for (const tg_step *step = steps->step; step < steps->step + steps->count; step++)
-        messages +=
-            messages_of_leg(s, sum ? &step->receive : &step->send, s->segment[sum || s->copy_adds]);
-    return messages;
+    const ptrdiff_t segment = s->segment[sum || s->copy_adds];
+    for (const tg_step *step = steps->step; step < steps->step + steps->count; step++) {
+        const tg_leg *legs[2] = {sum ? &step->receive : &step->send,
+                                 sum ? &step->send : &step->receive};
+        for (int i = 0; i < 2; i++) {
+            carried->messages[i] += messages_of_leg(s, legs[i], segment);
+            carried->entries[i] += entries_of_leg(s, legs[i]);
+        }
+    }
+}
+
+ptrdiff_t tg_schedule_messages(const tg_schedule *s, bool sum)
+{
+    tg_carried carried = {{0, 0}, {0, 0}};
+    tg_schedule_carried(s, sum, &carried);
+    return carried.messages[0];
 }

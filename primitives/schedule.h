@@ -45,6 +45,8 @@ typedef struct {
     void (*copy)(const tg_member *m, tg_steps *steps); /* run forwards */
     void (*sum)(const tg_member *m, tg_steps *steps);  /* run backwards; NULL: there are none */
     bool copy_adds; /* forwards, too, ranges are added where a value stands */
+    /* Of one list: messages on the longest path, when no block is empty; 0 for one rank. */
+    int (*rounds)(int size, int blocks);
 } tg_pattern;
 
 /* Calls: Local. */
@@ -76,16 +78,26 @@ typedef struct {
     const char *input; /* where they stood before the run, if not there */
 } tg_schedule;
 
-/* Calls: Local. Plans the steps of a member. starts: of the problem's own blocks, m->blocks + 1 of
+/* Calls: Local. tg_schedule_steps makes a member's steps, which can be counted; tg_schedule_plan
+ * also all that a run needs. starts: of the problem's own blocks, m->blocks + 1 of
  * them, or NULL: the entries are cut evenly as the pattern asks. Errors: TG_NO_MEMORY;
  * tg_schedule_free frees what was made. */
+tg_status tg_schedule_steps(tg_op *op, const tg_pattern *pattern, const tg_member *m,
+                            ptrdiff_t entries, const ptrdiff_t *starts, tg_schedule *s);
 tg_status tg_schedule_plan(tg_op *op, const tg_pattern *pattern, const tg_member *m,
                            ptrdiff_t entries, const ptrdiff_t *starts, tg_schedule *s);
 void tg_schedule_free(tg_schedule *s);
 
+/* What a rank sends [0] and receives [1] in a run. */
+typedef struct {
+    ptrdiff_t messages[2], entries[2];
+} tg_carried;
+
 /* Calls: Local. Does this rank receive anything when the steps for sums are run? Messages that it
- * sends, in both. */
+ * sends, in the steps for copies or in those for sums; the same with all else that it carries,
+ * added. */
 bool tg_schedule_sums_here(const tg_schedule *s);
+void tg_schedule_carried(const tg_schedule *s, bool sum, tg_carried *carried);
 ptrdiff_t tg_schedule_messages(const tg_schedule *s, bool sum);
 
 /* Blocks without a turn: consecutive entries. */

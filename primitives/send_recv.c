@@ -173,7 +173,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
     return tg_check_same_tensor(x, y);
 }
 
-static const tg_algorithm mpi = {"mpi", "MPI_Send and MPI_Recv", plan_ends};
+static const tg_algorithm mpi = {"mpi", "MPI_Send and MPI_Recv", plan_ends, NULL};
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_auto, NULL};
 
 extern const tg_primitive tg_send_recv;

@@ -17,4 +17,12 @@ tg_status tg_plan_stepped_all_sum(const tg_problem *problem, tg_op *op, const tg
 tg_status tg_plan_stepped_all_gather(const tg_problem *problem, tg_op *op,
                                      const tg_pattern *pattern);
 
+/* Calls: Local. What their runs carry: F, or backwards F*. Errors: as a tg_weights's `of`. */
+tg_status tg_weigh_stepped_broadcast(const tg_problem *problem, bool backwards,
+                                     const tg_pattern *pattern, tg_weight *weight);
+tg_status tg_weigh_stepped_all_sum(const tg_problem *problem, bool backwards,
+                                   const tg_pattern *pattern, tg_weight *weight);
+tg_status tg_weigh_stepped_all_gather(const tg_problem *problem, bool backwards,
+                                      const tg_pattern *pattern, tg_weight *weight);
+
 #endif

@@ -11,7 +11,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
     return tg_check_copies_of(y, x, "to", "from");
 }
 
-static const tg_algorithm mpi = {"mpi", "MPI_Reduce; adjoint MPI_Bcast", tg_plan_bcast};
+static const tg_algorithm mpi = {"mpi", "MPI_Reduce; adjoint MPI_Bcast", tg_plan_bcast, NULL};
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_COPIES};
 
 extern const tg_primitive tg_sum_reduce;

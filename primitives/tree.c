@@ -53,15 +53,33 @@ static void add_binomial(const tg_member *m, tg_steps *steps)
                                          .receive = none});
 }
 
-const tg_pattern tg_steps_binomial = {one_block, add_binomial, add_binomial, false};
+int tg_rounds_of_tree(int size, int blocks)
+{
+    int rounds = 0;
+    (void)blocks;
+    for (int reached = 1; reached < size; reached *= 2)
+        rounds++;
+    return rounds;
+}
+
+const tg_pattern tg_steps_binomial = {one_block, add_binomial, add_binomial, false,
+                                      tg_rounds_of_tree};
 
 static tg_status plan_broadcast(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_broadcast(problem, op, &tg_steps_binomial);
 }
 
+static tg_status weigh_broadcast(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_broadcast(problem, backwards, &tg_steps_binomial, weight);
+}
+
+static const tg_weights broadcast_weights = {"L", "L n", "Thakur, Rabenseifner and Gropp 2005",
+                                             weigh_broadcast};
+
 const tg_algorithm tg_tree_broadcast = {"tree", "binomial tree of messages, for short ones",
-                                        plan_broadcast};
+                                        plan_broadcast, &broadcast_weights};
 
 /* ---- all_sum_reduce: at each round pairs exchange all they have ---- */
 
@@ -88,15 +106,28 @@ static void add_pairs(const tg_member *m, tg_steps *steps)
         tg_add_step(steps, (tg_step){.send = other, .receive = none});
 }
 
-const tg_pattern tg_steps_pairs = {one_block, add_pairs, NULL, true};
+static int rounds_of_pairs(int size, int blocks)
+{
+    return tg_rounds_of_tree(size, blocks) + ((size & (size - 1)) != 0);
+}
+
+const tg_pattern tg_steps_pairs = {one_block, add_pairs, NULL, true, rounds_of_pairs};
 
 static tg_status plan_all_sum(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_all_sum(problem, op, &tg_steps_pairs);
 }
 
+static tg_status weigh_all_sum(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_all_sum(problem, backwards, &tg_steps_pairs, weight);
+}
+
+static const tg_weights all_sum_weights = {"L, and 1 more when k is no power of 2", "L n",
+                                           "Thakur, Rabenseifner and Gropp 2005", weigh_all_sum};
+
 const tg_algorithm tg_tree_all_sum = {"tree", "recursive doubling, for short messages",
-                                      plan_all_sum};
+                                      plan_all_sum, &all_sum_weights};
 
 /* ---- all_gather: what a rank has doubles at each round ---- */
 
@@ -121,12 +152,21 @@ static void add_doubling(const tg_member *m, tg_steps *steps)
     tg_add_doubling(m, false, steps);
 }
 
-const tg_pattern tg_steps_doubling = {NULL, add_doubling, add_doubling, false};
+const tg_pattern tg_steps_doubling = {NULL, add_doubling, add_doubling, false, tg_rounds_of_tree};
 
 static tg_status plan_all_gather(const tg_problem *problem, tg_op *op)
 {
     return tg_plan_stepped_all_gather(problem, op, &tg_steps_doubling);
 }
 
+static tg_status weigh_all_gather(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_weigh_stepped_all_gather(problem, backwards, &tg_steps_doubling, weight);
+}
+
+static const tg_weights all_gather_weights = {"L", "(k-1)/k n", "Bruck et al. 1997",
+                                              weigh_all_gather};
+
 const tg_algorithm tg_tree_all_gather = {
-    "tree", "doubling in log2 k rounds; p2p where a group's ranks differ", plan_all_gather};
+    "tree", "doubling in log2 k rounds; p2p where a group's ranks differ", plan_all_gather,
+    &all_gather_weights};

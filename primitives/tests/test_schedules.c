@@ -200,6 +200,7 @@ static void check_broadcast(const tg_pattern *p, int k, int root, int blocks, in
     for (int b = 0; b < blocks; b++)
         w.value[root][b].terms[root] = 1;
     assert_int_equal(run(&w, p->copy, false), rounds);
+    assert_int_equal(p->rounds(k, blocks), rounds);
     assert_true(most_sent(&w) <= copied);
     assert_false(p->copy_adds);
     for (int i = 0; i < k; i++)
@@ -236,6 +237,7 @@ static void check_gather(const tg_pattern *p, int k, int rounds)
     for (int i = 0; i < k; i++)
         w.value[i][i].terms[i] = 1;
     assert_int_equal(run(&w, p->copy, false), rounds);
+    assert_int_equal(p->rounds(k, k), rounds);
     assert_int_equal(most_sent(&w), k - 1);
     for (int i = 0; i < k; i++)
         for (int b = 0; b < k; b++)
@@ -274,6 +276,7 @@ static void check_all_sum(const tg_pattern *p, int k, int blocks, int rounds, in
     taken += run(&w, p->copy, false);
     most += most_sent(&w);
     assert_int_equal(taken, rounds);
+    assert_int_equal((p->sum ? 2 : 1) * p->rounds(k, blocks), rounds);
     assert_int_equal(most, sent);
     for (int i = 0; i < k; i++)
         for (int b = 0; b < blocks; b++)
