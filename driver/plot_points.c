@@ -121,8 +121,7 @@ static bool is_layer(const row *rows, int count, const row *one)
     return false;
 }
 
-/* The primitive that a raw call is set beside; other operations stand for themselves. */
-static const char *beside(const char *op)
+const char *tgd_beside(const char *op)
 {
     static const char *const pair[][2] = {{"raw:MPI_Bcast", "broadcast"},
                                           {"raw:MPI_Reduce", "sum_reduce"},
@@ -188,7 +187,7 @@ static tgd_point first_look(const row *rows, int count, const row *one)
     p.work = p.layer && number[NUMBER_flops] > 0
                  ? number[NUMBER_flops] / p.ranks
                  : larger(number[NUMBER_held_x_bytes], number[NUMBER_held_y_bytes]);
-    p.part[TGD_PART_BESIDE] = tgd_copy(beside(p.op));
+    p.part[TGD_PART_BESIDE] = tgd_copy(tgd_beside(p.op));
     p.part[TGD_PART_OP] = tgd_copy(p.op);
     p.part[TGD_PART_ALGORITHM] = tgd_copy(p.raw ? "" : text[TEXT_algorithm]);
     p.part[TGD_PART_DIRECTION] = tgd_copy(p.direction);

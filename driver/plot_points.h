@@ -54,6 +54,10 @@ typedef struct {
 tg_status tgd_points_make(const tgd_table *table, tgd_points *points);
 void tgd_points_free(tgd_points *points); /* empty points may be freed again */
 
+/* Calls: Local. The primitive that a raw call is set beside; other operations stand for themselves.
+ */
+const char *tgd_beside(const char *op);
+
 /* Calls: Local. Malloc'ed text for people: "64 KiB", "1.5 MiB", "12 B"; "2.1 MFLOP". */
 char *tgd_bytes_text(double bytes);
 char *tgd_flops_text(double flops);

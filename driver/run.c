@@ -7,6 +7,7 @@
 #include "driver/order.h"
 #include "driver/paths.h"
 #include "driver/provenance.h"
+#include "driver/ranking.h"
 #include "driver/resume.h"
 #include "driver/rows.h"
 #include "driver/stop.h"
@@ -310,6 +311,27 @@ static tg_status enter_folder(run *r, int argc, char *const *argv)
 
 /* ---- the end ---- */
 
+/* Which algorithm was the fastest where: for a person on standard output, with the cases in
+ * summary.txt. Nothing where no operation had two. */
+static tg_status rank_algorithms(const run *r, const tgd_table *cells)
+{
+    char *text = NULL, *path = in_folder(r, "summary.txt");
+    size_t size = 0;
+    int lines = 0;
+    FILE *out = open_memstream(&text, &size);
+    tg_status status = out ? tgd_ranking_print(cells, true, out, &lines)
+                           : tg_fail(TG_NO_MEMORY, "no memory for a table");
+    if (out)
+        fclose(out);
+    if (status.code == TG_OK && lines > 0)
+        status = tgd_write_file(path, text);
+    if (status.code == TG_OK && lines > 0)
+        status = tgd_ranking_print(cells, false, stdout, &lines);
+    free(text);
+    free(path);
+    return status;
+}
+
 /* Writes summary.csv and prints the lines for a person; cells.csv may be missing when no cell was
  * done. */
 static tg_status conclude(run *r, double time_s, tgd_counts *counts)
@@ -333,6 +355,8 @@ static tg_status conclude(run *r, double time_s, tgd_counts *counts)
         if (cells.name)
             tgd_summary_print(&cells, stdout);
     }
+    if (status.code == TG_OK && cells.name)
+        status = rank_algorithms(r, &cells);
     tgd_table_free(&cells);
     free(cells_path);
     free(summary_path);
