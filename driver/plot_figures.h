@@ -2,7 +2,7 @@
  *
  * A kind of figure asks one question: which points it takes, what it draws of each, what stands
  * along x, and by which parts it is split into files. The kinds are rows of one table in
- * plot_figures.c. */
+ * plot_kinds.c. */
 #ifndef TGD_PLOT_FIGURES_H
 #define TGD_PLOT_FIGURES_H
 
@@ -51,6 +51,8 @@ typedef struct {
     bool (*takes)(const tgd_point *point);
     tgd_value (*value)(const tgd_points *all, const tgd_point *point, const tgd_point *base);
 } tgd_kind;
+
+extern const tgd_kind tgd_kinds[]; /* ends with a row without stem */
 
 typedef struct {
     const tgd_kind *kind;
