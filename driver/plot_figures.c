@@ -217,6 +217,11 @@ static const tgd_point *member(const tgd_series *series)
     return NULL;
 }
 
+static int most_looks(const tgd_kind *kind)
+{
+    return kind->looks ? kind->looks : TGD_LOOKS;
+}
+
 /* Colours and marks. Returns the number of colours needed. */
 static int dress(tgd_figure *figure)
 {
@@ -238,7 +243,7 @@ static int dress(tgd_figure *figure)
     }
     for (int s = 0; s < figure->count; s++) {
         tgd_series *now = &figure->series[s];
-        now->shape = figure->count <= TGD_LOOKS ? ++shape : now->look;
+        now->shape = figure->count <= most_looks(figure->kind) ? ++shape : now->look;
     }
     return looks;
 }
@@ -251,6 +256,18 @@ static void free_figure(tgd_figure *figure)
         free_series(&figure->series[s]);
     free(figure->series);
     free(figure->name);
+}
+
+static bool has_rivals(const tgd_figure *figure)
+{
+    const tgd_point *first = NULL;
+    bool rivals = false;
+    for (int s = 0; s < figure->count; s++) {
+        const tgd_point *p = figure->series[s].raw ? NULL : member(&figure->series[s]);
+        rivals = rivals || (p && first && !agree(p, first, BIT(ALGORITHM)));
+        first = first ? first : p;
+    }
+    return rivals;
 }
 
 /* A figure needs a series with two places along x. */
@@ -267,7 +284,8 @@ static bool worth_drawing(const tgd_figure *figure)
             }
         }
     }
-    return worth && (!figure->kind->needs_beside || figure->count > 1);
+    return worth && (!figure->kind->needs_beside || figure->count > 1) &&
+           (!figure->kind->needs_rivals || has_rivals(figure));
 }
 
 static bool any_drawn(const tgd_series *series)
@@ -351,7 +369,7 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
     }
     if (!worth_drawing(&figure)) {
         free_figure(&figure);
-    } else if (dress(&figure) <= TGD_LOOKS) {
+    } else if (dress(&figure) <= most_looks(kind)) {
         add_figure(figures, figure);
     } else {
         static const tgd_part order[] = {TGD_PART_BUILD,     TGD_PART_DTYPE, TGD_PART_WORDS,

@@ -8,7 +8,7 @@
 
 #include "driver/plot_points.h"
 
-enum { TGD_LOOKS = 6 }; /* colours (and marks) that can be told apart */
+enum { TGD_LOOKS = 6, TGD_MOST_LOOKS = 12 }; /* colours (and marks) that can be told apart */
 
 /* What is drawn of a point; NAN: not known. */
 typedef struct {
@@ -45,6 +45,8 @@ typedef struct {
     const char *y_label; /* "time" gets its unit when it is drawn */
     bool along_size;     /* x is size_bytes, else ranks */
     bool needs_base;     /* its values are relative to the base case */
+    int looks;           /* most series that are told apart; 0: TGD_LOOKS */
+    bool needs_rivals;   /* only with two algorithms at least, raw calls apart */
     bool needs_beside;   /* only when something stands beside the primitive: two series at least */
     double y_ideal;      /* a constant line that must be in view; NAN: none */
     unsigned split;      /* one file for each text of these parts (bits) */

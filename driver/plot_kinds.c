@@ -99,6 +99,10 @@ static bool primitive_forward(const tgd_point *p)
 {
     return !p->layer && !p->machine && strcmp(p->direction, "forward") == 0;
 }
+static bool primitive_any(const tgd_point *p)
+{
+    return !p->layer && !p->machine;
+}
 static bool primitive_adjoint(const tgd_point *p)
 {
     return !p->layer && p->adjoint;
@@ -229,6 +233,21 @@ const tgd_kind tgd_kinds[] = {
      .y_ideal = NAN,
      .split = BIT(OP) | BIT(RANKS),
      .takes = layer_any,
+     .value = time_of},
+    {.stem = "algorithms",
+     .script = "size_time",
+     .scaling = "size",
+     .column = "time_us",
+     .what =
+         "Time against the size of the tensor, every algorithm of one operation, beside the raw "
+         "MPI call, dotted",
+     .y_label = "time",
+     .along_size = true,
+     .looks = TGD_MOST_LOOKS,
+     .needs_rivals = true,
+     .y_ideal = NAN,
+     .split = BIT(BESIDE) | BIT(DIRECTION) | BIT(RANKS),
+     .takes = primitive_any,
      .value = time_of},
     {.stem = "size_busbw",
      .script = "size_bandwidth",

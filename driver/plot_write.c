@@ -329,12 +329,16 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v)
         raws += series->raw;
     }
     fputs("]\n", file);
-    const int room = (int)(74 / (1.5 * (double)longest + 9)); /* mm: column, letter, sample */
+    const bool wide = figure->kind->looks > TGD_LOOKS; /* many curves: two columns of a page */
+    const int room = (int)(wide ? 155 / (1.9 * (double)longest + 9) /* mm: column, letter, sample */
+                                : 74 / (1.5 * (double)longest + 9));
     const int wanted = raws * 2 == figure->count ? 2 : names; /* primitives beside raw calls */
     const int columns = room < 1 ? 1 : room < wanted ? room : wanted;
     const int rows = (names + columns - 1) / columns;
+    if (wide)
+        fputs("if (!exists('width_cm')) width_cm = 17.4\n", file);
     fprintf(file, "key_columns = %d\nkey_rows = %d\nheight_cm = %.2f\n", columns, rows,
-            5.95 + 0.355 * rows);
+            (wide ? 9.5 : 5.95) + 0.355 * rows);
 }
 
 static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *points,

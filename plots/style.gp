@@ -24,11 +24,11 @@ set ylabel y_label offset 0.2, 0
 set logscale x 2
 set xrange [x_min : x_max]
 
-# Series s has a colour and dash (look) and a mark (shape), each 1 .. 6; a raw MPI call has the colour of its
+# Series s has a colour and dash (look) and a mark (shape), each 1 .. 12: 7 .. 12 are marks of before with other dashes; a raw MPI call has the colour of its
 # primitive, fine dots and a smaller mark.
-hue(s) = word('#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #000000', look[s])
-mark(s) = int(word('7 5 9 13 11 15', shape[s])) # the filled mark; one less is its hollow twin
-dash(s) = raw[s] ? 3 : int(word('1 2 4 5 6 7', look[s]))
+hue(s) = word('#0072B2 #D55E00 #009E73 #CC79A7 #E69F00 #000000 #56B4E9 #8C510A #542788 #7F7F7F #1B7837 #B2182B', look[s])
+mark(s) = int(word('7 5 9 13 11 15 7 5 9 13 11 15', shape[s])) # the filled mark; one less is its hollow twin
+dash(s) = raw[s] ? 3 : int(word('1 2 4 5 6 7 2 4 5 6 7 1', look[s]))
 set dashtype 2 (9, 3)
 set dashtype 3 (1, 2.5)
 set dashtype 4 (9, 3, 2, 3)

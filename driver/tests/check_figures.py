@@ -81,6 +81,15 @@ def questions(cells):
     def any_layer(cell):
         return cells.layer(cell)
 
+    rivals = collections.defaultdict(set)  # algorithms of one operation
+    for one in cells.cells.values():
+        if one["scaling"] == "size" and not one["op"].startswith("raw:"):
+            rivals[one["op"], one["direction"], one["ranks"]].add(one["algorithm"])
+
+    def contested(cell):
+        return (not any_layer(cell) and not cell["op"].startswith("machine:")
+                and len(rivals[cell["beside"], cell["direction"], cell["ranks"]]) > 1)
+
     def adjoint(cell):
         return cell["direction"] in ("adjoint", "backward") and cells.partner(cell) is not None
 
@@ -124,6 +133,7 @@ def questions(cells):
         "layer_efficiency": Question("strong", "efficiency", "ranks", based, efficiency),
         "weak": Question("weak", "time_us", "ranks", both, time),
         "size_time": Question("size", "time_us", "size", both, time),
+        "algorithms": Question("size", "time_us", "size", contested, time),
         "size_busbw": Question("size", "busbw_GBps", "size", *rate("busbw_GBps")),
         "size_algbw": Question("size", "algbw_GBps", "size", *rate("algbw_GBps")),
         "adjoint": Question("strong", "ratio", "ranks", adjoint, ratio),

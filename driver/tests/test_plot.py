@@ -134,6 +134,20 @@ class Plot(unittest.TestCase):
                       "Launches: 1.", "oversubscribed", "superlinear", "Made MPI 1.0"):
             self.assertIn(words, caption)
 
+    def test_algorithms(self):
+        """Twelve at most stand side by side in one figure, with the raw call; one algorithm alone gives none."""
+        rows = bounded(good_cells())
+        more = [dict(row, algorithm="way%d" % k, case=row["case"].replace("algorithm=mpi", "algorithm=way%d" % k),
+                     t_median_us=repr((1 + 0.1 * k) * float(row["t_median_us"])), bound_us="")
+                for k in range(1, 10) for row in rows if row["op"] == "broadcast" and row["scaling"] == "size"]
+        names = self.draw(rows + more)
+        self.assertEqual([n for n in names if n.startswith("algorithms")], ["algorithms_broadcast_forward_2ranks"])
+        with open(os.path.join(self.figures, "algorithms_broadcast_forward_2ranks.csv"), encoding="utf-8") as file:
+            labels = {line.split(",")[1] for line in file.read().splitlines()[1:]}
+        self.assertEqual(labels, {"mpi", "MPI_Bcast"} | {"way%d" % k for k in range(1, 10)})
+        result = check(self.run_folder, "--least", "12")
+        self.assertEqual(result.returncode, 0, result.stdout)
+
     def test_bounds_and_calibration(self):
         names = self.draw(bounded(good_cells()) + machine_cells())
         self.assertLessEqual({"one_way_2ranks", "link_2ranks", "memory_2ranks"}, set(names))
