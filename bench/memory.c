@@ -22,21 +22,11 @@ static double part_bytes(const tgb_setup *s, const tg_layout *layout, ptrdiff_t 
     return (double)tg_box_count(&box) * (double)s->problem.dtype->size;
 }
 
-/* A rank's block of the weights of a layer, and of their gradient. */
-static double weights_bytes(const tgb_setup *s)
-{
-    const tgl_affine_spec *spec = &s->affine;
-    return 2 * (double)tg_split_start(spec->features_in, spec->parts_in, 1) *
-           (double)tg_split_start(spec->features_out, spec->parts_out, 1) *
-           (double)s->problem.dtype->size;
-}
-
 double tgb_memory_wanted(const tgb_setup *s, int rank)
 {
-    const bool layer = s->affine.parts_in > 0;
     const double x = part_bytes(s, &s->problem.x, s->held_x_bytes, rank),
                  y = part_bytes(s, &s->problem.y, s->held_y_bytes, rank);
-    return 2 * (x + y) + (layer ? weights_bytes(s) : 0);
+    return 2 * (x + y + (double)s->layer.facts.parameters_most * (double)s->problem.dtype->size);
 }
 
 static tg_status check_limit(const tgb_setup *setup, double more_bytes, double limit_bytes)

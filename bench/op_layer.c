@@ -1,173 +1,86 @@
-/* op_layer.c: layers as operations: forward and backward of affine, y = x W^T + b. The tensor that
- * --sizes counts is x, W and y together. Weak scaling holds the floating-point operations of the
- * busiest rank at those that one rank alone has for the size. The adjoint is checked by <dy, y> =
- * <dx, x> + <db, b>, which holds for any parameters. */
+/* op_layer.c: every layer as an operation: forward and backward. The tensor that --sizes counts is
+ * x, the parameters and y together. Weak scaling holds the floating-point operations of the busiest
+ * rank at those that one rank alone has for the size; a layer without any holds its x. The adjoint
+ * of a linear layer is checked by <dy, y> = <dx, x> + <db, b>, which holds for any parameters. */
 #include "bench/operation.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* ---- words ---- */
 
-static tg_status parse_extent(const char *key, const char *text, ptrdiff_t N, ptrdiff_t *extent)
+/* A value with N replaced by its number; a word of a key that may hold it. */
+static tg_status put_sized(const char *key, const char *value, ptrdiff_t N, tgl_words *words)
 {
-    long value = N;
-    tg_status status =
-        strcmp(text, "N") == 0 ? tg_success() : tgb_parse_int(key, text, 0, INT32_MAX, &value);
-    *extent = value;
-    return status;
+    char text[512];
+    size_t used = 0;
+    for (const char *c = value; *c && used < sizeof text; c++)
+        used += (size_t)(*c == 'N' ? snprintf(text + used, sizeof text - used, "%td", N)
+                                   : snprintf(text + used, sizeof text - used, "%c", *c));
+    if (used >= sizeof text)
+        return tg_fail(TG_BAD_INPUT, "%s=%.40s...: expected a shorter value", key, value);
+    return tgl_words_set(words, key, text);
 }
 
-static tg_status parse_features(const char *text, ptrdiff_t N, tgl_affine_spec *spec)
+static tg_status read_words(const tgb_case *c, const tgl_kind *kind, ptrdiff_t N, tgl_words *words)
 {
-    char in[32];
-    const char *colon = strchr(text, ':');
-    if (!colon || colon - text >= (ptrdiff_t)sizeof in)
-        return tg_fail(TG_BAD_INPUT, "features=%.40s: expected IN:OUT, as in 1024:512", text);
-    snprintf(in, sizeof in, "%.*s", (int)(colon - text), text);
-    tg_status status = parse_extent("features", in, N, &spec->features_in);
-    return status.code == TG_OK ? parse_extent("features", colon + 1, N, &spec->features_out)
-                                : status;
-}
-
-/* grid=OUTxIN and ranks, read and printed as the words of a layout. */
-static tg_status parse_grid(const tgb_case *words, int P, tgl_affine_spec *spec,
-                            tgb_case *canonical)
-{
-    const char *grid = tgb_case_get(words, "grid");
-    tg_layout_words w = {
-        .shape = "0x0", .grid = grid ? grid : "1x1", .ranks = tgb_case_get(words, "ranks")};
-    tg_layout layout;
-    char text[64], ranks[4096];
-    tg_status status = tg_layout_parse(&w, P, 1, &layout);
-    if (status.code != TG_OK)
-        return status;
-    spec->parts_out = layout.axis[0].parts;
-    spec->parts_in = layout.axis[1].parts;
-    tg_layout_print_grid(&layout, text, sizeof text);
-    if (layout.axis[0].copied || layout.axis[1].copied)
-        status =
-            tg_fail(TG_BAD_INPUT, "grid=%.40s: expected parts without copies, as in 2x2", text);
-    if (tg_layout_print_ranks(&layout, ranks, sizeof ranks) >= (int)sizeof ranks)
-        status = tg_fail(TG_BAD_INPUT, "ranks=%.40s...: expected a shorter list", ranks);
-    if (status.code == TG_OK)
-        status = tgb_case_set(canonical, "grid", text);
-    if (status.code == TG_OK)
-        status = tgb_case_set(canonical, "ranks", ranks);
-    tg_layout_free(&layout);
-    return status;
-}
-
-static tg_status parse_bias(const tgb_case *words, bool *bias)
-{
-    const char *text = tgb_case_get(words, "bias");
-    *bias = !text || strcmp(text, "yes") == 0;
-    if (*bias || strcmp(text, "no") == 0)
-        return tg_success();
-    return tg_fail(TG_BAD_INPUT, "bias=%.40s: expected yes or no", text);
-}
-
-static tg_status set_number(tgb_case *c, const char *key, ptrdiff_t a, const char *between,
-                            ptrdiff_t b)
-{
-    char text[64];
-    if (between)
-        snprintf(text, sizeof text, "%td%s%td", a, between, b);
-    else
-        snprintf(text, sizeof text, "%td", a);
-    return tgb_case_set(c, key, text);
-}
-
-static tg_status set_ranks(tgb_case *c, const char *key, const tg_layout *layout)
-{
-    char text[4096];
-    if (tg_layout_print_ranks(layout, text, sizeof text) >= (int)sizeof text)
-        return tg_fail(TG_BAD_INPUT, "%s=%.40s...: expected a shorter list", key, text);
-    return tgb_case_set(c, key, text);
-}
-
-static tg_status parse_affine(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
-{
-    tgl_affine_spec *spec = &setup->affine;
-    tg_status status = parse_extent("batch", tgb_case_get(words, "batch"), N, &spec->batch);
-    if (status.code == TG_OK)
-        status = parse_features(tgb_case_get(words, "features"), N, spec);
-    if (status.code == TG_OK)
-        status = parse_bias(words, &spec->bias);
-    if (status.code == TG_OK)
-        status = set_number(&setup->words, "batch", spec->batch, NULL, 0);
-    if (status.code == TG_OK)
-        status = set_number(&setup->words, "features", spec->features_in, ":", spec->features_out);
-    if (status.code == TG_OK)
-        status = parse_grid(words, P, spec, &setup->words);
-    spec->ranks = tgb_case_get(&setup->words, "ranks");
-    spec->from_ranks = tgb_case_get(words, "from-ranks");
-    spec->to_ranks = tgb_case_get(words, "to-ranks");
-    spec->dtype = setup->problem.dtype;
-    spec->algorithm = setup->algorithm;
+    tg_status status = tg_success();
+    for (const tgl_key *key = kind->keys; key->name && status.code == TG_OK; key++) {
+        const char *value = tgb_case_get(c, key->name);
+        if (value)
+            status = key->sized ? put_sized(key->name, value, N, words)
+                                : tgl_words_set(words, key->name, value);
+    }
     return status;
 }
 
 /* ---- facts ---- */
 
-static double ceil_share(ptrdiff_t n, int parts)
-{
-    return (double)tg_split_start(n, parts, 1);
-}
-
-/* x goes to the parts_out blocks of a column of the grid, and behind the product come the sums of
- * its parts_in blocks of a row. The busiest rank reads its block of W and of x and writes its of y.
- * What its link carries is left out: x and y may lie where they are needed. */
 static tg_status load(const tgb_setup *setup, tgb_load *l)
 {
-    const tgl_affine_spec *s = &setup->affine;
-    const double in = ceil_share(s->features_in, s->parts_in),
-                 out = ceil_share(s->features_out, s->parts_out), batch = (double)s->batch;
-    l->group[0] = s->parts_out;
-    l->group[1] = s->parts_in;
-    l->memory_most = (in * out + batch * in + batch * out) * (double)s->dtype->size;
-    l->flops = setup->weak_part;
+    const tgl_facts *facts = &setup->layer.facts;
+    l->group[0] = facts->group[0];
+    l->group[1] = facts->group[1];
+    l->memory_most = facts->entries_most * (double)setup->problem.dtype->size;
+    l->flops = facts->busiest_flops;
     return tg_success();
 }
 
 static void write_facts(tgb_setup *setup)
 {
-    const tgl_affine_spec *s = &setup->affine;
+    const tgl_facts *facts = &setup->layer.facts;
     const tg_layout *x = &setup->problem.x, *y = &setup->problem.y;
-    const ptrdiff_t size = (ptrdiff_t)s->dtype->size;
-    double batch = (double)s->batch;
-    setup->size_bytes =
-        (tg_layout_count(x) + tg_layout_count(y) + s->features_in * s->features_out) * size;
+    const ptrdiff_t size = (ptrdiff_t)setup->problem.dtype->size;
+    setup->size_bytes = (tg_layout_count(x) + tg_layout_count(y) + facts->parameters) * size;
     setup->held_x_bytes = tg_layout_max_held(x) * size;
     setup->held_y_bytes = tg_layout_max_held(y) * size;
-    setup->flops = 2 * batch * (double)s->features_in * (double)s->features_out;
-    setup->weak_goal = setup->flops;
-    setup->weak_part = 2 * batch * ceil_share(s->features_in, s->parts_in) *
-                       ceil_share(s->features_out, s->parts_out);
+    setup->flops = facts->flops;
+    setup->weak_goal = facts->flops;
+    setup->weak_part = facts->busiest_flops;
+    if (facts->flops <= 0) {
+        setup->weak_goal = (double)(tg_layout_count(x) * size);
+        setup->weak_part = (double)setup->held_x_bytes;
+    }
     setup->local = setup->ranks == 1;
 }
 
 static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
 {
-    tgl_affine_spec *spec = &setup->affine;
-    tg_status status = parse_affine(words, P, N, setup);
+    const tgl_kind *kind = tgl_kind_find(setup->operation->name);
+    tgl_words given = {.count = 0};
+    tgl_problem *layer = &setup->layer;
+    tg_status status = read_words(words, kind, N, &given);
     if (status.code == TG_OK)
-        status = tgl_affine_layouts(spec, P, &setup->problem.x, &setup->problem.y);
-    if (status.code != TG_OK)
-        return status;
-    write_facts(setup);
-    status = set_ranks(&setup->words, "from-ranks", &setup->problem.x);
+        status = tgl_resolve(kind, &given, P, layer);
+    tgl_words_free(&given);
     if (status.code == TG_OK)
-        status = set_ranks(&setup->words, "to-ranks", &setup->problem.y);
+        status = tg_layout_copy(&layer->x, &setup->problem.x);
     if (status.code == TG_OK)
-        status = tgb_case_set(&setup->words, "bias", spec->bias ? "yes" : "no");
+        status = tg_layout_copy(&layer->y, &setup->problem.y);
+    for (int i = 0; status.code == TG_OK && i < layer->words.count; i++)
+        status = tgb_case_set(&setup->words, layer->words.word[i].key, layer->words.word[i].value);
     if (status.code == TG_OK)
-        status = tgb_case_set(&setup->words, "dtype", spec->dtype->name);
-    if (status.code == TG_OK)
-        status = tgb_case_set(&setup->words, "algorithm", spec->algorithm);
-    spec->from_ranks = tgb_case_get(&setup->words, "from-ranks");
-    spec->to_ranks = tgb_case_get(&setup->words, "to-ranks");
+        write_facts(setup);
     return status;
 }
 
@@ -177,7 +90,7 @@ static tg_status plan(tgb_work *work)
 {
     const tgb_setup *setup = work->setup;
     const ptrdiff_t size = (ptrdiff_t)setup->problem.dtype->size;
-    tg_status status = tgl_affine_plan(work->comm, &setup->affine, &work->layer);
+    tg_status status = tgl_plan(work->comm, &setup->layer, &work->layer);
     tg_box x = tg_layout_held(&setup->problem.x, work->rank),
            y = tg_layout_held(&setup->problem.y, work->rank);
     work->x_bytes = tg_box_count(&x) * size;
@@ -260,44 +173,53 @@ static double flops(const tgb_work *work)
 
 /* ---- rows ---- */
 
-static const tgb_key keys[] = {{"batch", NULL, true},
-                               {"features", NULL, true},
-                               {"grid", "1x1", false},
-                               {"ranks", "0..n-1", false},
-                               {"from-ranks", "the grid's first row", false},
-                               {"to-ranks", "the grid's first column", false},
-                               {"bias", "yes", false},
-                               TGB_TYPE,
-                               TGB_END};
+enum { MAX_LAYERS = 32 };
 
-static const tgb_direction directions[] = {
-    {"forward", run_forward, fill_forward, wrong_forward, 1, NULL, NULL},
-    {"backward", run_backward, fill_backward, wrong_backward, 2, NULL, NULL},
-};
+/* What a kind's row needs in the form of an operation's. */
+typedef struct {
+    tgb_direction direction[2];
+    tgb_key keys[TGL_MAX_WORDS + 1];
+    tgb_operation row;
+} parts;
+
+static void copy_keys(const tgl_kind *kind, tgb_key *keys)
+{
+    for (int i = 0; kind->keys[i].name && i < TGL_MAX_WORDS; i++)
+        keys[i] = (tgb_key){kind->keys[i].name, kind->keys[i].initial, kind->keys[i].sized};
+}
+
+static void add_layer(const tgl_kind *kind, parts *p, void (*add)(const tgb_operation *row))
+{
+    p->direction[0] =
+        (tgb_direction){"forward", run_forward, fill_forward, wrong_forward, 1, NULL, NULL};
+    p->direction[1] = (tgb_direction){
+        "backward", run_backward, fill_backward, wrong_backward, kind->backward_factor, NULL, NULL};
+    copy_keys(kind, p->keys);
+    p->row = (tgb_operation){.kind = "layer",
+                             .name = kind->name,
+                             .summary = kind->summary,
+                             .formula = kind->formula,
+                             .adjoint = kind->backward,
+                             .source = kind->source,
+                             .directions = p->direction,
+                             .ndirections = 2,
+                             .keys = p->keys,
+                             .resolve = resolve,
+                             .plan = plan,
+                             .adjoint_gap = kind->linear ? adjoint_gap : NULL,
+                             .flops = flops,
+                             .load = load,
+                             .free = free_work};
+    for (int i = 0; kind->dtypes[i]; i++)
+        p->row.dtypes[i] = kind->dtypes[i];
+    for (int i = 0; i < TGB_MAX_ALGORITHMS && tgl_algorithm_at(kind, i); i++)
+        p->row.algorithms[i] = tgl_algorithm_at(kind, i);
+    add(&p->row);
+}
 
 void tgb_add_layers(void (*add)(const tgb_operation *row))
 {
-    static tgb_operation row = {.kind = "layer",
-                                .directions = directions,
-                                .ndirections = 2,
-                                .keys = keys,
-                                .dtypes = {"f32", "f64"},
-                                .resolve = resolve,
-                                .plan = plan,
-                                .adjoint_gap = adjoint_gap,
-                                .flops = flops,
-                                .load = load,
-                                .free = free_work};
-    const tg_primitive *broadcast = tg_primitive_find("broadcast"),
-                       *sum = tg_primitive_find("sum_reduce");
-    int count = 0;
-    row.name = tgl_affine.name;
-    row.summary = tgl_affine.summary;
-    row.formula = tgl_affine.formula;
-    row.adjoint = tgl_affine.backward;
-    row.source = tgl_affine.source;
-    for (int i = 0; broadcast && sum && broadcast->algorithms[i] && count < TGB_MAX_ALGORITHMS; i++)
-        if (tg_algorithm_find(sum, broadcast->algorithms[i]->name))
-            row.algorithms[count++] = broadcast->algorithms[i]->name;
-    add(&row);
+    static parts made[MAX_LAYERS];
+    for (int i = 0; tgl_kinds[i] && i < MAX_LAYERS; i++)
+        add_layer(tgl_kinds[i], &made[i], add);
 }

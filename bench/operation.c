@@ -265,6 +265,7 @@ void tgb_setup_free(tgb_setup *setup)
     tg_layout_free(&setup->problem.x);
     tg_layout_free(&setup->problem.y);
     tgb_case_free(&setup->words);
+    tgl_problem_free(&setup->layer);
     *setup = (tgb_setup){.ranks = 0};
 }
 

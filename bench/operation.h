@@ -26,11 +26,11 @@ tg_status tgb_scaling_parse(const char *text, tgb_scaling *scaling);
 
 typedef struct {
     const tgb_operation *operation;
-    int ranks;              /* P */
-    char *text;             /* canonical case; malloc'ed */
-    tg_problem problem;     /* its layouts are owned; primitive is NULL for layers */
-    tgl_affine_spec affine; /* layers only; its texts are owned by words */
-    tgb_case words;         /* canonical */
+    int ranks;          /* P */
+    char *text;         /* canonical case; malloc'ed */
+    tg_problem problem; /* its layouts are owned; primitive is NULL for layers */
+    tgl_problem layer;  /* layers only; owned */
+    tgb_case words;     /* canonical */
     const char *algorithm;
     ptrdiff_t size_bytes;                  /* whole tensor, copies not counted */
     ptrdiff_t held_x_bytes, held_y_bytes;  /* largest over ranks */

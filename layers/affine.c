@@ -35,12 +35,6 @@ typedef struct {
     tg_layout x, copies, partials, y;
 } layouts;
 
-/* What is needed to plan, on this rank. */
-typedef struct {
-    layouts l;
-    tg_problem broadcast, sum;
-} plan;
-
 /* ---- forward and backward ---- */
 
 static void put_bias_in_rows(const affine *a, void *y)
@@ -341,17 +335,11 @@ tg_status tgl_affine_layouts(const tgl_affine_spec *spec, int P, tg_layout *x, t
 
 /* ---- planning ---- */
 
-/* rows x columns zeros, at least one; NULL without memory. Aligned for vectors. */
 static void *make_buffer(ptrdiff_t rows, ptrdiff_t columns, const tg_dtype *dtype, bool *good)
 {
-    enum { ALIGNMENT = 64 };
-    ptrdiff_t size = (ptrdiff_t)dtype->size;
-    bool fits = !__builtin_mul_overflow(size, rows, &size) &&
-                !__builtin_mul_overflow(size, columns, &size) && size <= PTRDIFF_MAX - ALIGNMENT;
-    size_t rounded = ((size_t)size / ALIGNMENT + 1) * ALIGNMENT;
-    void *buffer = fits ? aligned_alloc(ALIGNMENT, rounded) : NULL;
-    if (buffer)
-        memset(buffer, 0, rounded);
+    ptrdiff_t count;
+    bool fits = !__builtin_mul_overflow(rows, columns, &count);
+    void *buffer = fits ? tgl_buffer(count, dtype) : NULL;
     *good = *good && buffer;
     return buffer;
 }
@@ -382,11 +370,13 @@ static tg_status make_affine(const tgl_affine_spec *s, const layouts *l, int ran
     a->y = make_buffer(a->batch, a->out, s->dtype, &good);
     a->parameter[0] = (tgl_parameter){
         .name = "weight",
+        .number = 0,
         .box = {.ndim = 2, .lo = {partial.lo[1], copy.lo[2]}, .hi = {partial.hi[1], copy.hi[2]}},
         .value = make_buffer(a->out, a->in, s->dtype, &good),
         .gradient = make_buffer(a->out, a->in, s->dtype, &good)};
     a->parameter[1] =
         (tgl_parameter){.name = "bias",
+                        .number = 1,
                         .box = {.ndim = 1, .lo = {partial.lo[1]}, .hi = {partial.hi[1]}},
                         .value = make_buffer(1, a->out, s->dtype, &good),
                         .gradient = make_buffer(1, a->out, s->dtype, &good)};
@@ -401,38 +391,15 @@ static tg_status make_affine(const tgl_affine_spec *s, const layouts *l, int ran
                           a->batch, a->in, a->in, a->out);
 }
 
-static tg_status make_problem(const char *primitive, const tgl_affine_spec *s,
-                              const tg_layout *from, const tg_layout *to, tg_problem *problem)
-{
-    const tg_primitive *row = tg_primitive_find(primitive);
-    *problem = (tg_problem){
-        .primitive = row, .dtype = s->dtype, .algorithm = tg_algorithm_find(row, s->algorithm)};
-    return tg_primitive_layouts(row, from, to, &problem->x, &problem->y);
-}
-
-/* Everything that one rank does alone. On failure the plan and the layer hold what was made so far.
- */
-static tg_status prepare(MPI_Comm comm, const tgl_affine_spec *s, plan *p, affine **layer)
+/* Everything that one rank does alone. On failure the layouts and the layer hold what was made so
+ * far. */
+static tg_status prepare(MPI_Comm comm, const tgl_affine_spec *s, layouts *l, affine **layer)
 {
     int P, rank;
     MPI_Comm_size(comm, &P);
     MPI_Comm_rank(comm, &rank);
-    tg_status status = make_layouts(s, P, &p->l);
-    if (status.code == TG_OK)
-        status = make_problem("broadcast", s, &p->l.x, &p->l.copies, &p->broadcast);
-    if (status.code == TG_OK)
-        status = make_problem("sum_reduce", s, &p->l.partials, &p->l.y, &p->sum);
-    if (status.code == TG_OK)
-        status = make_affine(s, &p->l, rank, layer);
-    return status;
-}
-
-static void free_plan(plan *p)
-{
-    tg_layout *made[] = {&p->broadcast.x, &p->broadcast.y, &p->sum.x, &p->sum.y};
-    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-        tg_layout_free(made[i]);
-    free_layouts(&p->l);
+    tg_status status = make_layouts(s, P, l);
+    return status.code == TG_OK ? make_affine(s, l, rank, layer) : status;
 }
 
 /* The operators tell whether the ranks passed the same sizes; the bias is no part of them. */
@@ -446,20 +413,9 @@ static tg_status agree_on_bias(MPI_Comm comm, bool bias)
     return tg_success();
 }
 
-/* Does every rank of a hold the same box in b? True of grids without copies on the same ranks. */
-static bool same_places(const tg_layout *a, const tg_layout *b)
+/* Where an operator would only copy, the buffers on its other side are not needed either. */
+static void leave_out(void **buffer, void **other)
 {
-    int size = tg_layout_size(a);
-    bool same = size == tg_layout_size(b);
-    for (int place = 0; same && place < size; place++)
-        same = tg_layout_rank(a, place) == tg_layout_rank(b, place);
-    return same;
-}
-
-/* The operator and the buffers on its other side. */
-static void leave_out(tg_op **op, void **buffer, void **other)
-{
-    tg_free(op);
     free(*buffer);
     *buffer = NULL;
     free(*other);
@@ -469,29 +425,126 @@ static void leave_out(tg_op **op, void **buffer, void **other)
 tg_status tgl_affine_plan(MPI_Comm comm, const tgl_affine_spec *spec, tgl_layer **layer)
 {
     affine *a = NULL;
-    plan p = {.l = {.x = {.ndim = 0}}};
+    layouts l = {.x = {.ndim = 0}};
+    const tgl_problem through = {.dtype = spec->dtype, .algorithm = spec->algorithm};
     *layer = NULL;
-    tg_status status = tg_agree(comm, prepare(comm, spec, &p, &a));
+    tg_status status = tg_agree(comm, prepare(comm, spec, &l, &a));
     if (status.code == TG_OK)
-        status = tg_plan(comm, &p.broadcast, &a->broadcast);
+        status = tgl_compose(comm, "broadcast", &through, &l.x, &l.copies, &a->broadcast);
     if (status.code == TG_OK)
-        status = tg_plan(comm, &p.sum, &a->sum);
+        status = tgl_compose(comm, "sum_reduce", &through, &l.partials, &l.y, &a->sum);
     if (status.code == TG_OK)
         status = agree_on_bias(comm, spec->bias);
-    if (status.code ==
-        TG_OK) { /* an operator that only copies a rank's part to itself is left out */
-        if (same_places(&p.l.x, &p.l.copies))
-            leave_out(&a->broadcast, &a->x, &a->dx);
-        if (same_places(&p.l.partials, &p.l.y))
-            leave_out(&a->sum, &a->y, &a->y);
+    if (status.code == TG_OK) {
+        if (!a->broadcast)
+            leave_out(&a->x, &a->dx);
+        if (!a->sum)
+            leave_out(&a->y, &a->y);
         tgl_blas_start();
         *layer = &a->base;
     } else if (a) {
         free_affine(&a->base);
     }
-    free_plan(&p);
+    free_layouts(&l);
     return status;
 }
+
+/* ---- the words of a case ---- */
+
+static const tgl_key keys[] = {{"batch", NULL, true},
+                               {"features", NULL, true},
+                               {"grid", "1x1", false},
+                               {"ranks", "0..n-1", false},
+                               {"from-ranks", "the grid's first row", false},
+                               {"to-ranks", "the grid's first column", false},
+                               {"bias", "yes", false},
+                               TGL_TYPE};
+
+static tg_status set_extents(tgl_problem *problem, const char *key, ptrdiff_t a, ptrdiff_t b)
+{
+    char text[64];
+    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
+    return tgl_words_set(&problem->words, key, text);
+}
+
+static void write_facts(const tgl_affine_spec *s, tgl_facts *facts)
+{
+    const double batch = (double)s->batch,
+                 in = (double)tg_split_start(s->features_in, s->parts_in, 1),
+                 out = (double)tg_split_start(s->features_out, s->parts_out, 1);
+    facts->flops = 2 * batch * (double)s->features_in * (double)s->features_out;
+    facts->busiest_flops = 2 * batch * in * out;
+    facts->parameters = s->features_in * s->features_out + (s->bias ? s->features_out : 0);
+    facts->parameters_most = (ptrdiff_t)(in * out + (s->bias ? out : 0));
+    facts->entries_most = in * out + batch * in + batch * out;
+    facts->group[0] = s->parts_out;
+    facts->group[1] = s->parts_in;
+}
+
+/* grid=OUTxIN and ranks are read and printed as the words of a layout. */
+static tg_status read_spec(const tgl_words *words, tgl_problem *problem, tgl_affine_spec *s)
+{
+    tg_layout grid = {.ndim = 0};
+    tg_status status = tgl_word_extent(words, keys, "batch", &s->batch);
+    if (status.code == TG_OK)
+        status = tgl_word_pair(words, "features", &s->features_in, &s->features_out);
+    if (status.code == TG_OK)
+        status = tgl_word_yes(words, keys, "bias", &s->bias);
+    if (status.code == TG_OK)
+        status = set_extents(problem, "batch", s->batch, -1);
+    if (status.code == TG_OK)
+        status = set_extents(problem, "features", s->features_in, s->features_out);
+    if (status.code == TG_OK)
+        status = tgl_words_set(&problem->words, "bias", s->bias ? "yes" : "no");
+    if (status.code == TG_OK)
+        status = tgl_word_layout(words, "0x0", NULL, problem, &grid);
+    if (status.code != TG_OK)
+        return status;
+    s->parts_out = grid.axis[0].parts;
+    s->parts_in = grid.axis[1].parts;
+    tg_layout_free(&grid);
+    s->from_ranks = tgl_words_get(words, "from-ranks");
+    s->to_ranks = tgl_words_get(words, "to-ranks");
+    s->dtype = problem->dtype;
+    s->algorithm = problem->algorithm;
+    return tg_success();
+}
+
+/* The texts of the spec are those of the problem's words, which stay where they are. */
+static void point_at_words(const tgl_problem *problem, tgl_affine_spec *s)
+{
+    s->ranks = tgl_words_get(&problem->words, "ranks");
+    s->from_ranks = tgl_words_get(&problem->words, "from-ranks");
+    s->to_ranks = tgl_words_get(&problem->words, "to-ranks");
+}
+
+static tg_status resolve(const tgl_words *words, tgl_problem *problem)
+{
+    tgl_affine_spec *s = problem->spec = calloc(1, sizeof *s);
+    if (!s)
+        return tg_fail(TG_NO_MEMORY, "no memory for an affine layer");
+    tg_status status = read_spec(words, problem, s);
+    if (status.code != TG_OK)
+        return status;
+    s->ranks = tgl_words_get(&problem->words, "ranks");
+    status = tgl_affine_layouts(s, problem->ranks, &problem->x, &problem->y);
+    if (status.code == TG_OK)
+        status = tgl_word_ranks("from-ranks", &problem->x, problem);
+    if (status.code == TG_OK)
+        status = tgl_word_ranks("to-ranks", &problem->y, problem);
+    if (status.code == TG_OK)
+        write_facts(s, &problem->facts);
+    return status;
+}
+
+static tg_status plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
+{
+    tgl_affine_spec spec = *(const tgl_affine_spec *)problem->spec;
+    point_at_words(problem, &spec);
+    return tgl_affine_plan(comm, &spec, layer);
+}
+
+static const char *const through[] = {"broadcast", "sum_reduce", NULL};
 
 const tgl_kind tgl_affine = {
     .name = "affine",
@@ -500,4 +553,11 @@ const tgl_kind tgl_affine = {
     .backward = "dx = dy W, dW = dy^T x, db = sum of dy over the batch",
     .source = "Hewett and Grady, arXiv 2006.03108, section 4",
     .weak = "flops of each rank: its block of the weights and the batch",
+    .keys = keys,
+    .dtypes = {"f32", "f64"},
+    .through = through,
+    .backward_factor = 2,
+    .linear = true,
+    .resolve = resolve,
+    .plan = plan,
 };

@@ -7,7 +7,8 @@
 
 #include "layers/layers.h"
 
-/* What every layer can do: the functions of layers.h with the same names. */
+/* What every layer can do: the functions of layers.h with the same names. fill and count_wrong are
+ * NULL where the row's `expect` says what is right. */
 typedef struct {
     void (*forward)(tgl_layer *layer, const void *x, void *y);
     void (*backward)(tgl_layer *layer, const void *x, const void *dy, void *dx);
@@ -19,9 +20,67 @@ typedef struct {
 
 struct tgl_layer {
     const tgl_methods *methods;
+    const tgl_problem *problem;      /* what it was planned for */
+    int rank;                        /* this one, in the plan's communicator */
     const tgl_parameter *parameters; /* of this rank; parameter_count of them */
     int parameter_count;
     double flops_forward, flops_backward; /* of this rank, in one call */
 };
+
+/* ---- expect.c: the entries that a layer's formula asks for ---- */
+
+/* The inputs of a check: made from the seed, stored nowhere. */
+struct tgl_inputs {
+    const tgl_problem *problem;
+    uint64_t seed;
+};
+
+/* Calls: Local. The entry at a global index of TGL_X, TGL_DY or TGL_PARAMETER + i. */
+double tgl_input(const tgl_inputs *in, int tensor, int ndim, const ptrdiff_t *index);
+
+void tgl_expect_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);
+ptrdiff_t tgl_expect_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y);
+ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx);
+
+/* The last keys of every row. */
+/* clang-format off */
+#define TGL_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}, {NULL, NULL, false}
+/* clang-format on */
+
+/* ---- words.c: what the layers' words have in common; Calls: Local ---- */
+
+/* Errors: TG_BAD_INPUT names the key. The text is the word's, or the default when there is none. */
+tg_status tgl_word_extent(const tgl_words *words, const tgl_key *keys, const char *key,
+                          ptrdiff_t *value);
+tg_status tgl_word_yes(const tgl_words *words, const tgl_key *keys, const char *key, bool *yes);
+
+/* IN:OUT */
+tg_status tgl_word_pair(const tgl_words *words, const char *key, ptrdiff_t *in, ptrdiff_t *out);
+
+/* The shape of a layout into problem->words. */
+tg_status tgl_word_shape(const tg_layout *layout, tgl_problem *problem);
+
+/* The rank list of a layout into problem->words. */
+tg_status tgl_word_ranks(const char *key, const tg_layout *layout, tgl_problem *problem);
+
+/* A layout of the words shape, grid, ranks (or from, from-ranks; to, to-ranks by side), which are
+ * written canonically into problem->words. Errors: copies are none of a layer's. */
+tg_status tgl_word_layout(const tgl_words *words, const char *shape, const char *side,
+                          tgl_problem *problem, tg_layout *layout);
+
+/* A tuple as in a case, for `axes` axes: fewer numbers are the last axes', the others get `rest`. */
+tg_status tgl_word_tuple(const tgl_words *words, const tgl_key *keys, const char *key, int axes,
+                         ptrdiff_t rest, ptrdiff_t *tuple, tgl_problem *problem);
+
+/* ---- compose.c: operators of a layer ---- */
+
+/* Calls: Collective. A primitive of the problem's dtype and algorithm between two layouts; *op is
+ * NULL when every rank would only copy its part to itself, so that the buffer can be used where it
+ * lies. Errors: as tg_plan. */
+tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
+                      const tg_layout *from, const tg_layout *to, tg_op **op);
+
+/* Calls: Local. Zeros for `count` entries, at least one, aligned for vectors; NULL without memory. */
+void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype);
 
 #endif

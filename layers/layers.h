@@ -10,18 +10,112 @@
 #include "primitives/primitives.h"
 
 typedef struct tgl_layer tgl_layer;
+typedef struct tgl_kind tgl_kind;
+typedef struct tgl_inputs tgl_inputs;
+
+/* ---- words: what a line of text says of a layer ---- */
+
+enum { TGL_MAX_WORDS = 24 };
+
+/* Keys and values, each key once; both are owned. A case of tgbench and a line of a network are
+ * such words. */
+typedef struct {
+    int count;
+    struct {
+        char *key, *value;
+    } word[TGL_MAX_WORDS];
+} tgl_words;
+
+/* Calls: Local. The value of a key, or NULL; set replaces or appends. Errors of set: TG_BAD_INPUT:
+ * too many keys; TG_NO_MEMORY. Empty words may be freed again. */
+const char *tgl_words_get(const tgl_words *words, const char *key);
+tg_status tgl_words_set(tgl_words *words, const char *key, const char *value);
+void tgl_words_free(tgl_words *words);
+
+typedef struct {
+    const char *name;
+    const char *initial; /* default, as a user may write it; NULL: the key must be given */
+    bool sized;          /* an extent in its value may be solved from a size */
+} tgl_key;
+
+/* ---- problems: a layer for P ranks ---- */
+
+/* What follows from the words, without a plan. */
+typedef struct {
+    double flops;         /* forward, of the whole layer; of its local kernel */
+    double busiest_flops; /* forward, of the rank with most */
+    ptrdiff_t parameters; /* entries of all its parameters, and of the rank with most */
+    ptrdiff_t parameters_most;
+    double entries_most; /* that the busiest rank reads and writes at least, forward */
+    /* Ranks that one rank's input must reach, and from which its result comes, one behind the
+     * other; 1: nothing crosses. */
+    int group[2];
+    /* Inputs of a check are whole numbers in [-range, range], on which the arithmetic is exact;
+     * 0: they are real numbers in [-1, 1), and results are compared within their rounding. */
+    int range;
+} tgl_facts;
+
+typedef struct {
+    const tgl_kind *kind;
+    int ranks;      /* P */
+    tg_layout x, y; /* without copies; owned */
+    const tg_dtype *dtype;
+    const char *algorithm; /* of its primitives; in words */
+    tgl_words words;       /* canonical: every key in the row's order */
+    tgl_facts facts;
+    void *spec; /* what the layer's file made of the words: one block of malloc, or NULL */
+} tgl_problem;
+
+/* One entry of an output by the layer's formula. */
+typedef struct {
+    double value;
+    double scale; /* sum of the magnitudes of its terms, 0: it must be met exactly */
+    double terms; /* how many are summed */
+} tgl_expected;
+
+/* Tensors of a check: x and dy are inputs; y and dx are outputs; of the parameters the values are
+ * inputs and the gradients outputs. */
+enum { TGL_X, TGL_Y, TGL_DX, TGL_DY, TGL_PARAMETER };
 
 /* What a row tells of a layer; the rows are listed in table.def. */
-typedef struct {
+struct tgl_kind {
     const char *name;
     const char *summary;
     const char *formula;  /* y = ... */
     const char *backward; /* dx = ... */
     const char *source;
-    const char *weak; /* what weak scaling holds constant */
-} tgl_kind;
+    const char *weak;           /* what weak scaling holds constant */
+    const tgl_key *keys;        /* canonical order; ends with a row without name */
+    const char *dtypes[4];      /* ends with NULL */
+    const char *const *through; /* primitives that it is made of; ends with NULL */
+    double backward_factor;     /* flops of backward / flops of forward */
+    bool linear;                /* in x, for fixed parameters: <dy, y> = <dx, x> + biases */
+    /* Local. Fills x, y, words, facts and spec; kind, ranks, dtype and algorithm are there. Errors:
+     * TG_BAD_INPUT names the word; what was made is freed by tgl_resolve. */
+    tg_status (*resolve)(const tgl_words *words, tgl_problem *problem);
+    /* Collective. Errors: the same on every rank, with nothing kept. */
+    tg_status (*plan)(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer);
+    /* Local. The entry at `index` of an output (TGL_Y, TGL_DX, TGL_PARAMETER + i) by a plain loop
+     * over the inputs. NULL: the layer brings a check of its own. */
+    void (*expect)(const tgl_inputs *in, int output, const ptrdiff_t *index, tgl_expected *e);
+};
 
-extern const tgl_kind *const tgl_kinds[]; /* ends with NULL */
+extern const tgl_kind *const tgl_kinds[];        /* ends with NULL */
+const tgl_kind *tgl_kind_find(const char *name); /* NULL: no such layer */
+
+/* Calls: Local. Words for P ranks. Errors: TG_BAD_INPUT names the word and what was expected (an
+ * unknown key, one that is missing, ...), TG_NO_MEMORY; the problem is then empty. An empty problem
+ * may be freed again. */
+tg_status tgl_resolve(const tgl_kind *kind, const tgl_words *words, int P, tgl_problem *problem);
+void tgl_problem_free(tgl_problem *problem);
+
+/* Calls: Local. The algorithms that all primitives of a layer know: the index-th, or NULL. */
+const char *tgl_algorithm_at(const tgl_kind *kind, int index);
+
+/* Calls: Collective on comm, the same problem everywhere. Parameters start as zeros (those that
+ * scale start as ones). Errors: as tg_plan; *layer is then NULL. The problem must live as long as
+ * the layer. */
+tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer);
 
 /* ---- affine: y = x W^T + b, W of features_out x features_in on a parts_out x parts_in grid - */
 
@@ -35,8 +129,6 @@ typedef struct {
     const tg_dtype *dtype;   /* f32 or f64 */
     const char *algorithm;   /* of its broadcast and sum_reduce */
 } tgl_affine_spec;
-
-extern const tgl_kind tgl_affine;
 
 /* Calls: Local. The layouts of x and y of an affine layer for P ranks; shapes 1 x batch x
  * features_in and batch x features_out x 1 (the axis of extent 1 is the one the weights' grid
@@ -70,15 +162,20 @@ double tgl_flops_backward(const tgl_layer *layer);
  * box names the entries in the global parameter, dense and row-major in value and gradient. */
 typedef struct {
     const char *name; /* weight, bias */
+    int number;       /* which of the layer's parameters, the same on every rank */
     tg_box box;
-    void *value, *gradient;
+    void *value, *gradient; /* gradient is NULL: kept by the layer itself, as running means are */
 } tgl_parameter;
 const tgl_parameter *tgl_parameter_at(const tgl_layer *layer, int index);
 
-/* What a layer must give: x, dy and the parameters are filled with small integers made from (seed,
- * global entry), on which the arithmetic is exact. Calls: Local. count_wrong returns the entries
- * that differ on this rank, -1 without memory: of y after tgl_forward; of dx and of the gradients
- * after tgl_backward. Every entry is looked at. Exact in f32 when sums stay below 2^24: entries are
+/* What a layer must give: x, dy and the parameters are filled with values made from (seed, global
+ * entry). Calls: Local. count_wrong returns the entries that differ on this rank, -1 without
+ * memory: of y after tgl_forward; of dx and of the gradients after tgl_backward.
+ * A layer whose row has `expect` is compared with it entry by entry: all entries while that costs
+ * at most 2^24 terms an output, otherwise the first, the last and as many others, drawn by the
+ * seed, as that pays for, 64 at least. Its whole numbers must be met exactly, its real numbers
+ * within 8 eps sqrt(terms) scale.
+ * affine has a check of its own: every entry is looked at. Exact in f32 when sums stay below 2^24: entries are
  * in [-r, r], with r from 8 down to 1 such that n r^2 + r < 2^24, n the largest of batch and
  * features; beyond 2^24 terms r is 1 and the random signs keep the sums small. Cost of affine:
  * about features_in features_out / parts + batch (features_in + features_out) when nothing is

@@ -1,0 +1,54 @@
+/* compose.c: the operators that layers are made of, from the primitives' rows. */
+#include "layers/layer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Does every rank hold in `to` what it owns in `from`, in the same order in memory? Both grids are
+ * then without copies, on the same ranks, and their axes are split alike. */
+static bool same_places(const tg_layout *from, const tg_layout *to)
+{
+    int size = tg_layout_size(from);
+    bool same = size == tg_layout_size(to);
+    for (int place = 0; same && place < size; place++) {
+        int rank = tg_layout_rank(from, place);
+        tg_box a = tg_layout_held(from, rank), b = tg_layout_held(to, rank);
+        same = tg_layout_place(to, rank) >= 0 && tg_box_equal(&a, &b);
+    }
+    return same;
+}
+
+tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
+                      const tg_layout *from, const tg_layout *to, tg_op **op)
+{
+    const tg_primitive *row = tg_primitive_find(primitive);
+    tg_problem made = {.primitive = row,
+                       .dtype = problem->dtype,
+                       .algorithm = tg_algorithm_find(row, problem->algorithm)};
+    tg_status status =
+        tg_primitive_layouts(row, from, row->two_layouts ? to : NULL, &made.x, &made.y);
+    bool same = status.code == TG_OK && same_places(&made.x, &made.y);
+    *op = NULL;
+    status = tg_agree(comm, status);
+    if (status.code == TG_OK)
+        status = tg_plan(comm, &made, op);
+    tg_layout_free(&made.x);
+    tg_layout_free(&made.y);
+    if (status.code == TG_OK && same) /* planned all the same: it tells whether the ranks agree */
+        tg_free(op);
+    return status;
+}
+
+void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype)
+{
+    enum { ALIGNMENT = 64 };
+    ptrdiff_t size;
+    if (__builtin_mul_overflow((ptrdiff_t)dtype->size, count, &size) ||
+        size > PTRDIFF_MAX - ALIGNMENT)
+        return NULL;
+    size_t rounded = ((size_t)size / ALIGNMENT + 1) * ALIGNMENT;
+    void *buffer = aligned_alloc(ALIGNMENT, rounded);
+    if (buffer)
+        memset(buffer, 0, rounded);
+    return buffer;
+}
