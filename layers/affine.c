@@ -53,8 +53,8 @@ static void forward(tgl_layer *layer, const void *x, void *y)
         tg_apply(a->broadcast, x, a->x);
     if (a->adds_bias)
         put_bias_in_rows(a, partial);
-    a->gemm(a->batch, a->out, a->in, (tgl_factor){copy, false},
-            (tgl_factor){a->parameter[0].value, true}, a->adds_bias, partial);
+    a->gemm(a->batch, a->out, a->in, (tgl_factor){.data = copy},
+            (tgl_factor){a->parameter[0].value, true, 0}, a->adds_bias, partial, 0);
     if (a->sum)
         tg_apply(a->sum, a->y, y);
 }
@@ -74,12 +74,12 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     void *partial = a->broadcast ? a->dx : dx;
     if (a->sum)
         tg_apply_adjoint(a->sum, (void *)dy, a->y); /* out of place: dy is only read */
-    a->gemm(a->out, a->in, a->batch, (tgl_factor){dy_copy, true}, (tgl_factor){copy, false}, false,
-            a->parameter[0].gradient);
+    a->gemm(a->out, a->in, a->batch, (tgl_factor){dy_copy, true, 0}, (tgl_factor){.data = copy},
+            false, a->parameter[0].gradient, 0);
     if (a->adds_bias)
         sum_rows(a, dy_copy, a->parameter[1].gradient);
-    a->gemm(a->batch, a->in, a->out, (tgl_factor){dy_copy, false},
-            (tgl_factor){a->parameter[0].value, false}, false, partial);
+    a->gemm(a->batch, a->in, a->out, (tgl_factor){.data = dy_copy},
+            (tgl_factor){.data = a->parameter[0].value}, false, partial, 0);
     if (a->broadcast)
         tg_apply_adjoint(a->broadcast, a->dx, dx);
 }

@@ -21,37 +21,42 @@ static blas_shape blas_shape_of(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_facto
                         .m = (blasint)m,
                         .n = (blasint)n,
                         .k = (blasint)k,
-                        .row_a = (blasint)(a.transposed ? m : k),
-                        .row_b = (blasint)(b.transposed ? k : n)};
+                        .row_a = (blasint)(a.row          ? a.row
+                                           : a.transposed ? m
+                                                          : k),
+                        .row_b = (blasint)(b.row          ? b.row
+                                           : b.transposed ? k
+                                                          : n)};
 }
 
 /* Products with nothing to multiply never reach the BLAS, which wants rows of at least one entry.
  */
-static bool is_empty(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, bool add, void *c, size_t size)
+static bool is_empty(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, bool add, void *c, ptrdiff_t row_c,
+                     size_t size)
 {
-    if (m > 0 && n > 0 && k == 0 && !add)
-        memset(c, 0, (size_t)m * (size_t)n * size);
+    for (ptrdiff_t i = 0; i < m && n > 0 && k == 0 && !add; i++)
+        memset((char *)c + (size_t)(i * (row_c ? row_c : n)) * size, 0, (size_t)n * size);
     return m == 0 || n == 0 || k == 0;
 }
 
 static void gemm_f32(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_factor b, bool add,
-                     void *c)
+                     void *c, ptrdiff_t row_c)
 {
-    if (is_empty(m, n, k, add, c, sizeof(float)))
+    if (is_empty(m, n, k, add, c, row_c, sizeof(float)))
         return;
     blas_shape s = blas_shape_of(m, n, k, a, b);
     cblas_sgemm(CblasRowMajor, s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1, a.data, s.row_a,
-                b.data, s.row_b, add ? 1 : 0, c, s.n);
+                b.data, s.row_b, add ? 1 : 0, c, (blasint)(row_c ? row_c : n));
 }
 
 static void gemm_f64(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_factor b, bool add,
-                     void *c)
+                     void *c, ptrdiff_t row_c)
 {
-    if (is_empty(m, n, k, add, c, sizeof(double)))
+    if (is_empty(m, n, k, add, c, row_c, sizeof(double)))
         return;
     blas_shape s = blas_shape_of(m, n, k, a, b);
     cblas_dgemm(CblasRowMajor, s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1, a.data, s.row_a,
-                b.data, s.row_b, add ? 1 : 0, c, s.n);
+                b.data, s.row_b, add ? 1 : 0, c, (blasint)(row_c ? row_c : n));
 }
 
 tgl_gemm *tgl_gemm_find(const tg_dtype *dtype)
@@ -76,7 +81,7 @@ bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void 
     tgl_gemm *gemm = tgl_gemm_find(dtype);
     if (!gemm || !tgl_blas_fits(n))
         return false;
-    gemm(n, n, n, (tgl_factor){a, false}, (tgl_factor){b, false}, false, c);
+    gemm(n, n, n, (tgl_factor){.data = a}, (tgl_factor){.data = b}, false, c, 0);
     return true;
 }
 

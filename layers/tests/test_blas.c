@@ -22,7 +22,7 @@ static tgl_factor make_factor(const tg_dtype *dtype, int which, ptrdiff_t rows, 
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t c = 0; c < columns; c++)
             dtype->put(data, transposed ? c * rows + r : r * columns + c, entry(which, r, c));
-    return (tgl_factor){data, transposed};
+    return (tgl_factor){data, transposed, 0};
 }
 
 static void check_product(const tg_dtype *dtype, const ptrdiff_t e[3], int choice)
@@ -34,7 +34,7 @@ static void check_product(const tg_dtype *dtype, const ptrdiff_t e[3], int choic
     tgl_factor c = make_factor(dtype, 2, m, n, false);
     void *data = (void *)c.data;
     dtype->put(data, m * n, 77); /* must stay */
-    tgl_gemm_find(dtype)(m, n, k, a, b, add, data);
+    tgl_gemm_find(dtype)(m, n, k, a, b, add, data, 0);
     for (ptrdiff_t i = 0; i < m; i++)
         for (ptrdiff_t j = 0; j < n; j++) {
             int sum = add ? entry(2, i, j) : 0;

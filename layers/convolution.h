@@ -1,0 +1,57 @@
+/* convolution.h: what convolution.c and convolution_plan.c share.
+ *
+ * The work of a convolution is dealt out over a grid of (output channels, batch, input channels,
+ * space), in that order:
+ *
+ *   x --broadcast over output channels--> --halo in space--> kernel --sum over input channels--> y
+ *                       weights, bias --broadcast over batch and space-->
+ *
+ * With groups the channel axis of the grid deals out the groups: nothing is copied or summed over
+ * channels then. Source: Hewett and Grady, arXiv 2006.03108, section 4. */
+#ifndef TGL_CONVOLUTION_H
+#define TGL_CONVOLUTION_H
+
+#include "layers/kernel.h"
+#include "layers/layer.h"
+
+typedef struct {
+    int space; /* axes of it: 1 to 3 */
+    ptrdiff_t batch, in, out, groups;
+    ptrdiff_t input[TGL_SPACE], output[TGL_SPACE]; /* of the whole tensors; the first `space` */
+    ptrdiff_t kernel[TGL_SPACE], stride[TGL_SPACE], padding[TGL_SPACE], dilation[TGL_SPACE];
+    int parts_out, parts_batch, parts_in, parts[TGL_SPACE];
+    bool bias;
+    char kernels[16];
+} tgl_convolution_spec;
+
+enum { TGL_WEIGHT, TGL_BIAS };
+
+typedef struct {
+    tgl_layer base;
+    const tg_dtype *dtype;
+    tgl_conv *conv; /* NULL: this rank is not on the grid */
+    /* Operators; NULL: the buffer is used where it lies. */
+    tg_op *copy_x, *halo, *sum, *copy_weight, *copy_bias;
+    MPI_Comm slice; /* of the ranks with one part of the output channels; for the halo */
+    /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;
+     * copies of the parameters and parts of their gradients. */
+    void *x, *dx, *needed, *dneeded, *y, *weight, *dweight, *bias, *dbias;
+    bool adds_bias;                  /* this rank has the first part of the input channels */
+    ptrdiff_t batch, out, positions; /* of this rank's part of y */
+    tgl_parameter parameter[2];
+} tgl_convolution_layer;
+
+/* Calls: Local. The numbers behind the words; problem->x, y, words and facts. */
+tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem);
+extern const tgl_key tgl_convolution_keys[];
+
+/* Calls: Collective. Operators and buffers of a layer that is all zeros. Errors: as tg_plan; what was
+ * made stays in the layer. */
+tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem,
+                               tgl_convolution_layer *layer);
+
+/* Calls: Local. One entry by a plain loop. */
+void tgl_convolution_expect(const tgl_inputs *in, int output, const ptrdiff_t *index,
+                            tgl_expected *e);
+
+#endif
