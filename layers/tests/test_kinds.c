@@ -1,0 +1,284 @@
+/* test_kinds.c: every layer of the list against its formula, entry by entry: y, dx and gradients, on
+ * listed cases (with those of DistDL) and on random convolutions; a spoiled entry must be counted;
+ * runs allocate nothing; the smooth layers pass a Taylor test. */
+#include "layers/layers.h"
+#include "layers/tests/allocations.h"
+#include "layers/tests/harness.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEED = 11, RANDOM_CASES = 40, RUNS = 100 };
+
+/* A case and the ranks it needs. */
+typedef struct {
+    int ranks;
+    const char *text;
+} listed;
+
+static const listed cases[] = {
+    {1, "relu shape=7x5"},
+    {2, "relu shape=3x5x7 grid=1x2x1 ranks=1-0:-1 dtype=f64"},
+    {3, "sigmoid shape=2x2 grid=3x1"},
+    {4, "tanh shape=9x1x4 grid=2x1x2 dtype=f64"},
+    {12, "relu shape=5 grid=12"},
+    {1, "convolution batch=1 channels=1:1 space=1 kernel=1"},
+    {1, "convolution batch=0 channels=2:3 space=4x4 kernel=3x3"},
+    {1, "convolution batch=2 channels=6:9 space=5x6x4 kernel=3x2x3 padding=1x0x1 groups=3"},
+    {2, "convolution batch=1 channels=4:4 space=6x6 kernel=3x3 padding=1x1 groups=4 grid=1x2x1x1"},
+    /* a kernel wider than a rank's block, and more ranks than entries */
+    {4, "convolution batch=1 channels=2:3 space=5 kernel=5 padding=4 grid=1x1x4"},
+    {6, "convolution batch=2 channels=2:3 space=3x9 kernel=3x3 padding=1x1 grid=1x1x6x1"},
+    {12, "convolution batch=1 channels=1:2 space=4x3 kernel=2x3 padding=1x1 grid=1x1x4x3"},
+    /* DistDL: channel-distributed */
+    {6, "convolution batch=1 channels=8:10 space=10 kernel=3 grid=1x3x1 parts-out=2 from-ranks=0-2 "
+        "to-ranks=0-1"},
+    {2, "convolution batch=1 channels=8:10 space=10 kernel=3 grid=1x2x1 from-ranks=0-1 to-ranks=0"},
+    {4, "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x2x1 parts-out=2 from-ranks=0-1 "
+        "to-ranks=0-1"},
+    {6, "convolution batch=1 channels=8:10 space=10x10 kernel=3x3 grid=1x3x1x1 parts-out=2 "
+        "from-ranks=0-2 to-ranks=0-1 bias=no"},
+    {6, "convolution batch=1 channels=8:10 space=10x10x10 kernel=3x3x3 grid=1x3x1x1x1 parts-out=2 "
+        "from-ranks=0-2 to-ranks=0-1"},
+    /* DistDL: feature-distributed */
+    {3, "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x1x3"},
+    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 grid=1x1x2x2 bias=no"},
+    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 padding=1x1 grid=1x1x2x2"},
+    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 stride=2x2 padding=2x2 "
+        "dilation=2x2 grid=1x1x2x2"},
+    {12, "convolution batch=1 channels=5:10 space=10x10x10 kernel=3x3x3 grid=1x1x3x2x2"},
+    /* DistDL: general */
+    {6,
+     "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x1x3 parts-out=2 from-ranks=0-2"},
+    {16, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 grid=1x1x2x3 parts-out=2 "
+         "ranks=4-15 from-ranks=0-5 to-ranks=4-15"},
+};
+
+/* ---- a layer with its buffers ---- */
+
+typedef struct {
+    char text[512];
+    tgl_problem problem;
+    tgl_layer *layer;
+    ptrdiff_t x_count, y_count;
+    void *x, *y, *dx, *dy;
+} setup;
+
+static void read_words(const char *text, const tgl_kind **kind, tgl_words *words)
+{
+    char copy[512], *state;
+    snprintf(copy, sizeof copy, "%s", text);
+    *kind = tgl_kind_find(strtok_r(copy, " ", &state));
+    for (char *word; (word = strtok_r(NULL, " ", &state));) {
+        char *value = strchr(word, '=');
+        *value++ = '\0';
+        tgl_words_set(words, word, value);
+    }
+}
+
+static void *make(const setup *s, ptrdiff_t count)
+{
+    return calloc((size_t)count + 1, s->problem.dtype->size);
+}
+
+static bool begin(setup *s, const char *text, int P, int rank)
+{
+    const tgl_kind *kind;
+    tgl_words words = {.count = 0};
+    *s = (setup){.layer = NULL};
+    snprintf(s->text, sizeof s->text, "%s", text);
+    read_words(text, &kind, &words);
+    tg_status status = tgl_resolve(kind, &words, P, &s->problem);
+    tgl_words_free(&words);
+    if (status.code == TG_OK)
+        status = tgl_plan(MPI_COMM_WORLD, &s->problem, &s->layer);
+    CHECK(status.code == TG_OK, "%s: %s", text, status.text);
+    if (status.code != TG_OK)
+        return false;
+    const tg_box x = tg_layout_held(&s->problem.x, rank), y = tg_layout_held(&s->problem.y, rank);
+    s->x_count = tg_box_count(&x);
+    s->y_count = tg_box_count(&y);
+    s->x = make(s, s->x_count);
+    s->dx = make(s, s->x_count);
+    s->y = make(s, s->y_count);
+    s->dy = make(s, s->y_count);
+    return true;
+}
+
+static void end(setup *s)
+{
+    tgl_free(&s->layer);
+    tgl_problem_free(&s->problem);
+    free(s->x);
+    free(s->dx);
+    free(s->y);
+    free(s->dy);
+}
+
+/* ---- checks ---- */
+
+static void add_at(const setup *s, void *array, ptrdiff_t i, double value)
+{
+    const tg_dtype *dtype = s->problem.dtype;
+    dtype->put(array, i, dtype->get(array, i) + value);
+}
+
+static void check_values(setup *s)
+{
+    tgl_fill(s->layer, SEED, s->x, s->dy);
+    tgl_forward(s->layer, s->x, s->y);
+    ptrdiff_t wrong = tgl_count_wrong_forward(s->layer, SEED, s->y);
+    CHECK(wrong == 0, "%td wrong in y: %s", wrong, s->text);
+    tgl_backward(s->layer, s->x, s->dy, s->dx);
+    wrong = tgl_count_wrong_backward(s->layer, SEED, s->dx);
+    CHECK(wrong == 0, "%td wrong in dx and gradients: %s", wrong, s->text);
+}
+
+static void check_spoiled(setup *s)
+{
+    const tgl_parameter *p;
+    if (s->y_count > 0) {
+        add_at(s, s->y, s->y_count - 1, 1);
+        CHECK(tgl_count_wrong_forward(s->layer, SEED, s->y) == 1, "y: %s", s->text);
+    }
+    if (s->x_count > 0) {
+        add_at(s, s->dx, s->x_count - 1, 1);
+        CHECK(tgl_count_wrong_backward(s->layer, SEED, s->dx) == 1, "dx: %s", s->text);
+        add_at(s, s->dx, s->x_count - 1, -1);
+    }
+    for (int i = 0; (p = tgl_parameter_at(s->layer, i)); i++) {
+        if (!p->gradient || tg_box_count(&p->box) == 0)
+            continue;
+        add_at(s, p->gradient, 0, 1);
+        CHECK(tgl_count_wrong_backward(s->layer, SEED, s->dx) == 1, "%s: %s", p->name, s->text);
+        add_at(s, p->gradient, 0, -1);
+    }
+}
+
+static void check_case(const char *text, int P, int rank)
+{
+    setup s;
+    if (begin(&s, text, P, rank)) {
+        check_values(&s);
+        check_spoiled(&s);
+    }
+    end(&s);
+}
+
+static void check_allocations(int P, int rank)
+{
+    setup s;
+    char text[128];
+    snprintf(text, sizeof text,
+             "convolution batch=2 channels=3:4 space=%dx5 kernel=3x3 padding=1x1 grid=1x1x%dx1",
+             2 * P, P);
+    if (begin(&s, text, P, rank)) {
+        tgl_fill(s.layer, SEED, s.x, s.dy);
+        long before = allocations;
+        for (int i = 0; i < RUNS; i++) {
+            tgl_forward(s.layer, s.x, s.y);
+            tgl_backward(s.layer, s.x, s.dy, s.dx);
+        }
+        long made = allocations - before;
+        CHECK(made == 0, "%ld allocations in %d runs", made, RUNS);
+    }
+    end(&s);
+}
+
+/* <dy, F(x + h v)> - <dy, F(x)> - h <dx, v> must shrink as h^2: by 4 when h is halved. */
+static void check_taylor(const char *text, int P, int rank)
+{
+    setup s;
+    if (!begin(&s, text, P, rank)) {
+        end(&s);
+        return;
+    }
+    double *x = s.x, *y = s.y, *dx = s.dx, *dy = s.dy, rest[2] = {0, 0}, first = 0, slope = 0;
+    tgl_fill(s.layer, SEED, x, dy);
+    tgl_forward(s.layer, x, y);
+    tgl_backward(s.layer, x, dy, dx);
+    for (ptrdiff_t i = 0; i < s.y_count; i++)
+        first += dy[i] * y[i];
+    for (ptrdiff_t i = 0; i < s.x_count; i++)
+        slope += dx[i] * cos((double)(i + 3 * rank));
+    for (int half = 0; half < 2; half++) {
+        double h = half ? 0.5e-3 : 1e-3, value = 0;
+        for (ptrdiff_t i = 0; i < s.x_count; i++)
+            x[i] += h * cos((double)(i + 3 * rank));
+        tgl_forward(s.layer, x, y);
+        for (ptrdiff_t i = 0; i < s.y_count; i++)
+            value += dy[i] * y[i];
+        rest[half] = value - first - h * slope;
+        tgl_fill(s.layer, SEED, x, dy);
+    }
+    MPI_Allreduce(MPI_IN_PLACE, rest, 2, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    CHECK(rest[0] != 0 && rest[0] / rest[1] > 3.5 && rest[0] / rest[1] < 4.5, "rests %g and %g: %s",
+          rest[0], rest[1], text);
+    end(&s);
+}
+
+/* ---- random convolutions ---- */
+
+static unsigned state;
+
+static int draw(int lo, int hi)
+{
+    state = state * 1664525u + 1013904223u;
+    return lo + (int)((state >> 8) % (unsigned)(hi - lo + 1));
+}
+
+/* A part of what is left of the ranks. */
+static int draw_parts(int *left)
+{
+    int parts = draw(1, *left);
+    parts = draw(0, 1) ? 1 : parts;
+    *left /= parts;
+    return parts;
+}
+
+static void draw_case(int P, char *text, size_t size)
+{
+    const int space = draw(1, 3), kind = draw(0, 3);
+    int left = P, groups = kind == 0 ? draw(2, 3) : 1;
+    const int parts_in = kind == 0 ? 1 : draw_parts(&left),
+              parts_out = kind == 1 ? draw_parts(&left) : 1, parts_batch = draw_parts(&left);
+    size_t used = (size_t)snprintf(text, size, "convolution batch=%d channels=%d:%d groups=%d",
+                                   draw(1, 3), groups * draw(1, 4), groups * draw(1, 4), groups);
+    char words[5][64] = {"space=", "kernel=", "stride=", "padding=", "dilation="};
+    char grid[64];
+    int g = snprintf(grid, sizeof grid, "grid=%dx%d", parts_batch, parts_in);
+    for (int d = 0; d < space; d++) {
+        int kernel = draw(1, 4), dilation = draw(1, 2), padding = draw(0, kernel - 1),
+            extent = draw(dilation * (kernel - 1) + 1, 11);
+        int values[5] = {extent, kernel, draw(1, 3), padding, dilation};
+        for (int w = 0; w < 5; w++)
+            snprintf(words[w] + strlen(words[w]), sizeof words[w] - strlen(words[w]), "%s%d",
+                     d ? "x" : "", values[w]);
+        g += snprintf(grid + g, sizeof grid - (size_t)g, "x%d", draw_parts(&left));
+    }
+    for (int w = 0; w < 5; w++)
+        used += (size_t)snprintf(text + used, size - used, " %s", words[w]);
+    snprintf(text + used, size - used, " %s parts-out=%d bias=%s dtype=%s algorithm=%s", grid,
+             parts_out, draw(0, 1) ? "yes" : "no", draw(0, 1) ? "f32" : "f64",
+             draw(0, 1) ? "mpi" : "p2p");
+}
+
+int main(int argc, char **argv)
+{
+    int P, rank;
+    harness_begin(&argc, &argv, &P, &rank);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (cases[i].ranks <= P)
+            check_case(cases[i].text, P, rank);
+    state = (unsigned)P;
+    for (int i = 0; i < RANDOM_CASES; i++) {
+        char text[512];
+        draw_case(P, text, sizeof text);
+        check_case(text, P, rank);
+    }
+    check_taylor("sigmoid shape=7x5 dtype=f64", P, rank);
+    check_taylor("tanh shape=7x5 dtype=f64", P, rank);
+    check_allocations(P, rank);
+    return harness_end();
+}
