@@ -11,14 +11,11 @@
 #ifndef TGL_CONVOLUTION_H
 #define TGL_CONVOLUTION_H
 
-#include "layers/kernel.h"
-#include "layers/layer.h"
+#include "layers/taps.h"
 
 typedef struct {
-    int space; /* axes of it: 1 to 3 */
     ptrdiff_t batch, in, out, groups;
-    ptrdiff_t input[TGL_SPACE], output[TGL_SPACE]; /* of the whole tensors; the first `space` */
-    ptrdiff_t kernel[TGL_SPACE], stride[TGL_SPACE], padding[TGL_SPACE], dilation[TGL_SPACE];
+    tgl_taps taps;
     int parts_out, parts_batch, parts_in, parts[TGL_SPACE];
     bool bias;
     char kernels[16];

@@ -4,48 +4,6 @@
 
 #include <math.h>
 
-static ptrdiff_t product(const ptrdiff_t *extent, int axes)
-{
-    ptrdiff_t all = 1;
-    for (int d = 0; d < axes; d++)
-        all *= extent[d];
-    return all;
-}
-
-/* The at-th point of a box of these extents, the last axis fastest. */
-static void point(const ptrdiff_t *extent, int axes, ptrdiff_t at, ptrdiff_t *index)
-{
-    for (int d = axes - 1; d >= 0; d--) {
-        index[d] = at % extent[d];
-        at /= extent[d];
-    }
-}
-
-/* The input that output q sees through the kernel's k; false: it is padding. */
-static bool input_of(const tgl_convolution_spec *s, const ptrdiff_t *q, const ptrdiff_t *k,
-                     ptrdiff_t *i)
-{
-    bool inside = true;
-    for (int d = 0; d < s->space; d++) {
-        i[d] = q[d] * s->stride[d] - s->padding[d] + k[d] * s->dilation[d];
-        inside = inside && i[d] >= 0 && i[d] < s->input[d];
-    }
-    return inside;
-}
-
-/* The output that sees input i through the kernel's k; false: none does. */
-static bool output_of(const tgl_convolution_spec *s, const ptrdiff_t *i, const ptrdiff_t *k,
-                      ptrdiff_t *q)
-{
-    bool inside = true;
-    for (int d = 0; d < s->space; d++) {
-        ptrdiff_t start = i[d] + s->padding[d] - k[d] * s->dilation[d];
-        q[d] = start / s->stride[d];
-        inside = inside && start >= 0 && start % s->stride[d] == 0 && q[d] < s->output[d];
-    }
-    return inside;
-}
-
 static void add(tgl_expected *e, double a, double b)
 {
     e->value += a * b;
@@ -57,7 +15,7 @@ static void expect_y(const tgl_inputs *in, const tgl_convolution_spec *s, const 
 {
     const ptrdiff_t in_group = s->in / s->groups, o = index[1],
                     first = o / (s->out / s->groups) * in_group;
-    ptrdiff_t taps = product(s->kernel, s->space), w[2 + TGL_SPACE], x[2 + TGL_SPACE];
+    ptrdiff_t taps = tgl_taps_count(&s->taps), w[2 + TGL_SPACE], x[2 + TGL_SPACE];
     if (s->bias)
         add(e, 1, tgl_input(in, TGL_PARAMETER + TGL_BIAS, 1, &o));
     for (ptrdiff_t c = 0; c < in_group; c++)
@@ -66,10 +24,10 @@ static void expect_y(const tgl_inputs *in, const tgl_convolution_spec *s, const 
             w[1] = c;
             x[0] = index[0];
             x[1] = first + c;
-            point(s->kernel, s->space, t, w + 2);
-            if (input_of(s, index + 2, w + 2, x + 2))
-                add(e, tgl_input(in, TGL_X, 2 + s->space, x),
-                    tgl_input(in, TGL_PARAMETER + TGL_WEIGHT, 2 + s->space, w));
+            tgl_taps_point(s->taps.kernel, s->taps.space, t, w + 2);
+            if (tgl_taps_input(&s->taps, index + 2, w + 2, x + 2))
+                add(e, tgl_input(in, TGL_X, 2 + s->taps.space, x),
+                    tgl_input(in, TGL_PARAMETER + TGL_WEIGHT, 2 + s->taps.space, w));
         }
     e->terms = (double)(in_group * taps + 1);
 }
@@ -79,17 +37,17 @@ static void expect_dx(const tgl_inputs *in, const tgl_convolution_spec *s, const
 {
     const ptrdiff_t in_group = s->in / s->groups, out_group = s->out / s->groups,
                     group = index[1] / in_group;
-    ptrdiff_t taps = product(s->kernel, s->space), w[2 + TGL_SPACE], y[2 + TGL_SPACE];
+    ptrdiff_t taps = tgl_taps_count(&s->taps), w[2 + TGL_SPACE], y[2 + TGL_SPACE];
     for (ptrdiff_t o = group * out_group; o < (group + 1) * out_group; o++)
         for (ptrdiff_t t = 0; t < taps; t++) {
             w[0] = o;
             w[1] = index[1] % in_group;
             y[0] = index[0];
             y[1] = o;
-            point(s->kernel, s->space, t, w + 2);
-            if (output_of(s, index + 2, w + 2, y + 2))
-                add(e, tgl_input(in, TGL_DY, 2 + s->space, y),
-                    tgl_input(in, TGL_PARAMETER + TGL_WEIGHT, 2 + s->space, w));
+            tgl_taps_point(s->taps.kernel, s->taps.space, t, w + 2);
+            if (tgl_taps_output(&s->taps, index + 2, w + 2, y + 2))
+                add(e, tgl_input(in, TGL_DY, 2 + s->taps.space, y),
+                    tgl_input(in, TGL_PARAMETER + TGL_WEIGHT, 2 + s->taps.space, w));
         }
     e->terms = (double)(out_group * taps + 1);
 }
@@ -98,7 +56,7 @@ static void expect_dx(const tgl_inputs *in, const tgl_convolution_spec *s, const
 static void expect_gradient(const tgl_inputs *in, const tgl_convolution_spec *s, int output,
                             const ptrdiff_t *index, tgl_expected *e)
 {
-    const ptrdiff_t places = product(s->output, s->space),
+    const ptrdiff_t places = tgl_taps_product(s->taps.output, s->taps.space),
                     first = index[0] / (s->out / s->groups) * (s->in / s->groups);
     ptrdiff_t x[2 + TGL_SPACE], y[2 + TGL_SPACE];
     const bool of_bias = output == TGL_PARAMETER + TGL_BIAS;
@@ -106,13 +64,13 @@ static void expect_gradient(const tgl_inputs *in, const tgl_convolution_spec *s,
         for (ptrdiff_t at = 0; at < places; at++) {
             y[0] = x[0] = n;
             y[1] = index[0];
-            point(s->output, s->space, at, y + 2);
+            tgl_taps_point(s->taps.output, s->taps.space, at, y + 2);
             x[1] = of_bias ? 0 : first + index[1];
             if (of_bias)
-                add(e, 1, tgl_input(in, TGL_DY, 2 + s->space, y));
-            else if (input_of(s, y + 2, index + 2, x + 2))
-                add(e, tgl_input(in, TGL_DY, 2 + s->space, y),
-                    tgl_input(in, TGL_X, 2 + s->space, x));
+                add(e, 1, tgl_input(in, TGL_DY, 2 + s->taps.space, y));
+            else if (tgl_taps_input(&s->taps, y + 2, index + 2, x + 2))
+                add(e, tgl_input(in, TGL_DY, 2 + s->taps.space, y),
+                    tgl_input(in, TGL_X, 2 + s->taps.space, x));
         }
     e->terms = (double)(s->batch * places + 1);
 }

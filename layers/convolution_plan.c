@@ -54,7 +54,7 @@ static tg_status make_layout(const axis *axes, int ndim, const char *order, cons
 static int space_parts(const tgl_convolution_spec *s)
 {
     int all = 1;
-    for (int d = 0; d < s->space; d++)
+    for (int d = 0; d < s->taps.space; d++)
         all *= s->parts[d];
     return all;
 }
@@ -110,9 +110,9 @@ static int axes_of_x(const tgl_convolution_spec *s, bool copies, axis *axes)
     axes[0] = (axis){1, copies && s->groups == 1 ? s->parts_out : 1, copies};
     axes[1] = (axis){s->batch, s->parts_batch, false};
     axes[2] = (axis){s->in, s->groups > 1 ? s->parts_out : s->parts_in, false};
-    for (int d = 0; d < s->space; d++)
-        axes[3 + d] = (axis){s->input[d], s->parts[d], false};
-    return 3 + s->space;
+    for (int d = 0; d < s->taps.space; d++)
+        axes[3 + d] = (axis){s->taps.input[d], s->parts[d], false};
+    return 3 + s->taps.space;
 }
 
 /* y with an axis behind the channels for the parts of the input channels. */
@@ -121,9 +121,9 @@ static int axes_of_y(const tgl_convolution_spec *s, bool copies, axis *axes)
     axes[0] = (axis){s->batch, s->parts_batch, false};
     axes[1] = (axis){s->out, s->parts_out, false};
     axes[2] = (axis){1, copies ? s->parts_in : 1, copies};
-    for (int d = 0; d < s->space; d++)
-        axes[3 + d] = (axis){s->output[d], s->parts[d], false};
-    return 3 + s->space;
+    for (int d = 0; d < s->taps.space; d++)
+        axes[3 + d] = (axis){s->taps.output[d], s->parts[d], false};
+    return 3 + s->taps.space;
 }
 
 /* Weights: output channels, input channels, taps, and an axis for copies over batch and each of
@@ -131,24 +131,24 @@ static int axes_of_y(const tgl_convolution_spec *s, bool copies, axis *axes)
 static int axes_of_weight(const tgl_convolution_spec *s, bool copies, axis *axes)
 {
     ptrdiff_t taps = 1;
-    for (int d = 0; d < s->space; d++)
-        taps *= s->kernel[d];
+    for (int d = 0; d < s->taps.space; d++)
+        taps *= s->taps.kernel[d];
     axes[0] = (axis){s->out, s->parts_out, false};
     axes[1] = (axis){s->in / s->groups, s->parts_in, false};
     axes[2] = (axis){taps, 1, false};
     axes[3] = (axis){1, copies ? s->parts_batch : 1, copies};
-    for (int d = 0; d < s->space; d++)
+    for (int d = 0; d < s->taps.space; d++)
         axes[4 + d] = (axis){1, copies ? s->parts[d] : 1, copies};
-    return 4 + s->space;
+    return 4 + s->taps.space;
 }
 
 static int axes_of_bias(const tgl_convolution_spec *s, bool copies, axis *axes)
 {
     axes[0] = (axis){s->out, s->parts_out, false};
     axes[1] = (axis){1, copies ? s->parts_batch : 1, copies};
-    for (int d = 0; d < s->space; d++)
+    for (int d = 0; d < s->taps.space; d++)
         axes[2 + d] = (axis){1, copies ? s->parts[d] : 1, copies};
-    return 2 + s->space;
+    return 2 + s->taps.space;
 }
 
 /* "0132456" cut off behind ndim axes: the order of place_of. */
@@ -194,10 +194,10 @@ static tg_status set_number(tgl_problem *problem, const char *key, ptrdiff_t a, 
 static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_convolution_spec *s)
 {
     const tgl_key *keys = tgl_convolution_keys;
-    s->space = 1;
+    s->taps.space = 1;
     for (const char *c = tgl_words_get(words, "space"); *c; c++)
-        s->space += *c == 'x';
-    if (s->space > TGL_SPACE)
+        s->taps.space += *c == 'x';
+    if (s->taps.space > TGL_SPACE)
         return tg_fail(TG_BAD_INPUT, "space=%.40s: expected one to three axes, as in 28x28",
                        tgl_words_get(words, "space"));
     tg_status status = tgl_word_extent(words, keys, "batch", &s->batch);
@@ -206,15 +206,7 @@ static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_
     if (status.code == TG_OK)
         status = tgl_word_extent(words, keys, "groups", &s->groups);
     if (status.code == TG_OK)
-        status = tgl_word_tuple(words, keys, "space", s->space, 1, s->input, problem);
-    if (status.code == TG_OK)
-        status = tgl_word_tuple(words, keys, "kernel", s->space, 1, s->kernel, problem);
-    if (status.code == TG_OK)
-        status = tgl_word_tuple(words, keys, "stride", s->space, 1, s->stride, problem);
-    if (status.code == TG_OK)
-        status = tgl_word_tuple(words, keys, "padding", s->space, 0, s->padding, problem);
-    if (status.code == TG_OK)
-        status = tgl_word_tuple(words, keys, "dilation", s->space, 1, s->dilation, problem);
+        status = tgl_word_tuple(words, keys, "space", s->taps.space, 1, s->taps.input, problem);
     if (status.code == TG_OK)
         status = set_number(problem, "batch", s->batch, -1);
     if (status.code == TG_OK)
@@ -222,33 +214,12 @@ static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_
     return status.code == TG_OK ? set_number(problem, "groups", s->groups, -1) : status;
 }
 
-static tg_window window_of(const tgl_convolution_spec *s, int d)
+static tg_status check_groups(const tgl_convolution_spec *s)
 {
-    return (tg_window){.kernel = s->kernel[d],
-                       .stride = s->stride[d],
-                       .padding = s->padding[d],
-                       .dilation = s->dilation[d]};
-}
-
-static tg_status check_extents(tgl_convolution_spec *s)
-{
-    if (s->groups < 1 || s->in % s->groups != 0 || s->out % s->groups != 0)
-        return tg_fail(TG_BAD_INPUT, "groups=%td: expected a divisor of %td and of %td channels",
-                       s->groups, s->in, s->out);
-    for (int d = 0; d < s->space; d++) {
-        const tg_window window = window_of(s, d);
-        if (window.kernel < 1)
-            return tg_fail(TG_BAD_INPUT, "kernel: %td on axis %d of space; expected 1 or more",
-                           window.kernel, d);
-        tg_status status = tg_window_check(&window, s->input[d], 2 + d);
-        if (status.code != TG_OK)
-            return status;
-        s->output[d] = tg_window_outputs(&window, s->input[d]);
-        if (s->output[d] < 1)
-            return tg_fail(TG_BAD_INPUT, "kernel: %td does not fit %td entries of axis %d of space",
-                           window.kernel, s->input[d], d);
-    }
-    return tg_success();
+    if (s->groups >= 1 && s->in % s->groups == 0 && s->out % s->groups == 0)
+        return tg_success();
+    return tg_fail(TG_BAD_INPUT, "groups=%td: expected a divisor of %td and of %td channels",
+                   s->groups, s->in, s->out);
 }
 
 /* The parts of batch, input channels and space from the grid of x; those of the outputs. */
@@ -256,8 +227,8 @@ static tg_status read_grid(const tgl_words *words, tgl_problem *problem, tgl_con
 {
     char shape[TG_MAX_NDIM * 24], ones[TG_MAX_NDIM * 2 + 1] = "1x1", grid[128];
     size_t used = (size_t)snprintf(shape, sizeof shape, "%tdx%td", s->batch, s->in);
-    for (int d = 0; d < s->space; d++) {
-        used += (size_t)snprintf(shape + used, sizeof shape - used, "x%td", s->input[d]);
+    for (int d = 0; d < s->taps.space; d++) {
+        used += (size_t)snprintf(shape + used, sizeof shape - used, "x%td", s->taps.input[d]);
         strcat(ones, "x1");
     }
     const char *text = tgl_words_get(words, "grid"), *out = tgl_words_get(words, "parts-out");
@@ -274,7 +245,7 @@ static tg_status read_grid(const tgl_words *words, tgl_problem *problem, tgl_con
     s->parts_batch = x.axis[0].parts;
     s->parts_in = x.axis[1].parts;
     bool copied = x.axis[0].copied || x.axis[1].copied;
-    for (int d = 0; d < s->space; d++) {
+    for (int d = 0; d < s->taps.space; d++) {
         s->parts[d] = x.axis[2 + d].parts;
         copied = copied || x.axis[2 + d].copied;
     }
@@ -316,10 +287,10 @@ static void write_facts(const tgl_convolution_spec *s, tgl_facts *facts)
 {
     ptrdiff_t taps = 1, positions = 1, terms;
     double busiest = (double)tg_split_start(s->batch, s->parts_batch, 1);
-    for (int d = 0; d < s->space; d++) {
-        taps *= s->kernel[d];
-        positions *= s->output[d];
-        busiest *= (double)tg_split_start(s->output[d], s->parts[d], 1);
+    for (int d = 0; d < s->taps.space; d++) {
+        taps *= s->taps.kernel[d];
+        positions *= s->taps.output[d];
+        busiest *= (double)tg_split_start(s->taps.output[d], s->parts[d], 1);
     }
     const ptrdiff_t in = s->in / s->groups, out = tg_split_start(s->out, s->parts_out, 1),
                     part_in = tg_split_start(in, s->parts_in, 1);
@@ -370,7 +341,9 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         status = tgl_word_yes(words, tgl_convolution_keys, "bias", &s->bias);
     if (status.code == TG_OK)
-        status = check_extents(s);
+        status = check_groups(s);
+    if (status.code == TG_OK)
+        status = tgl_taps_read(words, tgl_convolution_keys, false, problem, &s->taps);
     if (status.code == TG_OK)
         status = read_grid(words, problem, s);
     if (status.code == TG_OK)
@@ -456,9 +429,8 @@ static tg_status make_needs(const tgl_convolution_spec *s, tg_layout *layout)
     const int ndim = axes_of_x(s, true, axes),
               size = s->parts_batch * axes[2].parts * space_parts(s);
     tg_status status = make_layout(axes + 1, ndim - 1, NULL, NULL, NULL, size, layout);
-    for (int d = 0; status.code == TG_OK && d < ndim - 1; d++)
-        layout->axis[d].window =
-            d < 2 ? (tg_window){.kernel = 1, .stride = 1, .dilation = 1} : window_of(s, d - 2);
+    if (status.code == TG_OK)
+        tgl_taps_widen(&s->taps, layout);
     return status;
 }
 
@@ -511,18 +483,7 @@ static tgl_conv_shape shape_of(const tgl_convolution_spec *s, const tg_box *x, c
                         .in = x->hi[1] - x->lo[1],
                         .out = y->hi[1] - y->lo[1],
                         .groups = s->groups > 1 ? s->groups / s->parts_out : 1};
-    for (int d = 0; d < TGL_SPACE; d++) {
-        const int from = d - (TGL_SPACE - s->space); /* axis of space; the leading ones are 1 */
-        k.input[d] = k.output[d] = k.kernel[d] = k.stride[d] = k.dilation[d] = 1;
-        if (from < 0)
-            continue;
-        k.input[d] = x->hi[2 + from] - x->lo[2 + from];
-        k.output[d] = y->hi[3 + from] - y->lo[3 + from];
-        k.kernel[d] = s->kernel[from];
-        k.stride[d] = s->stride[from];
-        k.dilation[d] = s->dilation[from];
-        k.before[d] = x->lo[2 + from] + s->padding[from] - y->lo[3 + from] * s->stride[from];
-    }
+    tgl_taps_shape(&s->taps, x, 2, y, 3, &k);
     return k;
 }
 
@@ -546,14 +507,14 @@ static void put_boxes(const tgl_convolution_spec *s, const layouts *l, int rank,
     const tg_box w = tg_layout_owned(&l->weight, rank), b = tg_layout_owned(&l->bias, rank);
     tgl_parameter *weight = &c->parameter[TGL_WEIGHT], *bias = &c->parameter[TGL_BIAS];
     *weight =
-        (tgl_parameter){.name = "weight", .number = TGL_WEIGHT, .box = {.ndim = 2 + s->space}};
+        (tgl_parameter){.name = "weight", .number = TGL_WEIGHT, .box = {.ndim = 2 + s->taps.space}};
     *bias = (tgl_parameter){.name = "bias", .number = TGL_BIAS, .box = {.ndim = 1}};
     for (int d = 0; d < 2; d++) {
         weight->box.lo[d] = w.lo[d];
         weight->box.hi[d] = w.hi[d];
     }
-    for (int d = 0; d < s->space; d++)
-        weight->box.hi[2 + d] = s->kernel[d];
+    for (int d = 0; d < s->taps.space; d++)
+        weight->box.hi[2 + d] = s->taps.kernel[d];
     bias->box.lo[0] = b.lo[0];
     bias->box.hi[0] = b.hi[0];
     const bool has_weight = tg_layout_place(&l->weight, rank) >= 0;
@@ -567,26 +528,26 @@ static ptrdiff_t count_of(const tg_layout *layout, int rank)
     return tg_box_count(&box);
 }
 
-static tg_status make_buffers(const tgl_convolution_layer *c, const layouts *l, int rank,
-                              ptrdiff_t needed, tgl_convolution_layer *made)
+static tg_status make_buffers(tgl_convolution_layer *c, const layouts *l, int rank,
+                              ptrdiff_t needed)
 {
     const struct {
         void **buffer;
         bool wanted;
         ptrdiff_t count;
-    } rows[] = {{&made->x, c->copy_x, count_of(&l->copies, rank)},
-                {&made->dx, c->copy_x, count_of(&l->copies, rank)},
-                {&made->needed, c->halo, needed},
-                {&made->dneeded, c->halo, needed},
-                {&made->y, c->sum, count_of(&l->partials, rank)},
-                {&made->weight, c->copy_weight, count_of(&l->weights, rank)},
-                {&made->dweight, c->copy_weight, count_of(&l->weights, rank)},
-                {&made->bias, c->copy_bias, count_of(&l->biases, rank)},
-                {&made->dbias, c->copy_bias, count_of(&l->biases, rank)},
-                {&made->parameter[0].value, true, tg_box_count(&c->parameter[0].box)},
-                {&made->parameter[0].gradient, true, tg_box_count(&c->parameter[0].box)},
-                {&made->parameter[1].value, true, tg_box_count(&c->parameter[1].box)},
-                {&made->parameter[1].gradient, true, tg_box_count(&c->parameter[1].box)}};
+    } rows[] = {{&c->x, c->copy_x, count_of(&l->copies, rank)},
+                {&c->dx, c->copy_x, count_of(&l->copies, rank)},
+                {&c->needed, c->halo, needed},
+                {&c->dneeded, c->halo, needed},
+                {&c->y, c->sum, count_of(&l->partials, rank)},
+                {&c->weight, c->copy_weight, count_of(&l->weights, rank)},
+                {&c->dweight, c->copy_weight, count_of(&l->weights, rank)},
+                {&c->bias, c->copy_bias, count_of(&l->biases, rank)},
+                {&c->dbias, c->copy_bias, count_of(&l->biases, rank)},
+                {&c->parameter[0].value, true, tg_box_count(&c->parameter[0].box)},
+                {&c->parameter[0].gradient, true, tg_box_count(&c->parameter[0].box)},
+                {&c->parameter[1].value, true, tg_box_count(&c->parameter[1].box)},
+                {&c->parameter[1].gradient, true, tg_box_count(&c->parameter[1].box)}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].wanted && !(*rows[i].buffer = tgl_buffer(rows[i].count, c->dtype)))
             return tg_fail(TG_NO_MEMORY, "rank %d has no memory for %td entries of a convolution",
@@ -602,7 +563,7 @@ static tg_status make_local(const tgl_convolution_spec *s, const layouts *l, int
     const tgl_conv_shape shape = shape_of(s, &x, &y);
     put_boxes(s, l, rank, c);
     c->adds_bias = s->bias && place >= 0 && tg_layout_place(&l->biases, rank) >= 0;
-    tg_status status = make_buffers(c, l, rank, tg_box_count(&x), c);
+    tg_status status = make_buffers(c, l, rank, tg_box_count(&x));
     if (place < 0 || status.code != TG_OK)
         return status;
     c->batch = shape.batch;
