@@ -42,6 +42,25 @@ typedef struct {
 tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem);
 extern const tgl_key tgl_convolution_keys[];
 
+/* ---- convolution_layout.c; Calls: Local ---- */
+
+int tgl_convolution_space_parts(const tgl_convolution_spec *spec);
+
+/* The copies of x: the whole grid of the work, on these ranks (NULL: the first ones). And x, or y, as
+ * the caller has it, on these ranks (NULL: where they are needed without being sent). */
+tg_status tgl_convolution_work(const tgl_convolution_spec *spec, const char *ranks, int P,
+                               tg_layout *layout);
+tg_status tgl_convolution_end(const tgl_convolution_spec *spec, const tg_layout *work,
+                              const char *ranks, bool of_y, int P, tg_layout *layout);
+
+/* All layouts of a plan; on failure those that were made. */
+typedef struct {
+    tg_layout x, copies, needs, partials, y; /* needs: with windows, on the ranks of one slice */
+    tg_layout weight, weights, bias, biases;
+} tgl_convolution_layouts;
+tg_status tgl_convolution_layouts_of(const tgl_problem *problem, tgl_convolution_layouts *l);
+void tgl_convolution_free_layouts(tgl_convolution_layouts *l);
+
 /* Calls: Collective. Operators and buffers of a layer that is all zeros. Errors: as tg_plan; what was
  * made stays in the layer. */
 tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem,
