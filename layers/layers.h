@@ -89,7 +89,7 @@ struct tgl_kind {
     const char *dtypes[4];      /* ends with NULL */
     const char *const *through; /* primitives that it is made of; ends with NULL */
     double backward_factor;     /* flops of backward / flops of forward */
-    bool linear;                /* in x, for fixed parameters: <dy, y> = <dx, x> + biases */
+    bool linear;                /* and exact: <dy, y> = <dx, x> + <db, b> is checked */
     /* Local. Fills x, y, words, facts and spec; kind, ranks, dtype and algorithm are there. Errors:
      * TG_BAD_INPUT names the word; what was made is freed by tgl_resolve. */
     tg_status (*resolve)(const tgl_words *words, tgl_problem *problem);

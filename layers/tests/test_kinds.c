@@ -53,6 +53,38 @@ static const listed cases[] = {
      "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x1x3 parts-out=2 from-ranks=0-2"},
     {16, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 grid=1x1x2x3 parts-out=2 "
          "ranks=4-15 from-ranks=0-5 to-ranks=4-15"},
+    /* DistDL: feature-distributed convolutions beside the sequential one */
+    {4, "convolution batch=1 channels=5:10 space=5x5 kernel=3x3 padding=1x1 stride=2x2 "
+        "grid=1x1x2x2 bias=no"},
+    {4, "convolution batch=1 channels=5:10 space=10x8 kernel=5x5 padding=1x1 grid=1x1x2x2"},
+    {4, "convolution batch=1 channels=3:10 space=5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 "
+        "grid=1x1x2x1x2"},
+    {4, "convolution batch=1 channels=3:10 space=10x10 kernel=5x5 padding=1x1 dilation=2x2 "
+        "grid=1x1x2x2"},
+    {4, "convolution batch=1 channels=5:10 space=20x20 kernel=7x7 padding=3x3 stride=2x2 "
+        "grid=1x1x2x2"},
+    /* DistDL: pooling */
+    {4, "max_pool shape=1x5x10x10 kernel=3x3 padding=1x1 stride=1x1 grid=1x1x2x2"},
+    {4, "max_pool shape=1x5x5x5 kernel=3x3 padding=1x1 stride=2x2 grid=1x1x2x2"},
+    {4, "max_pool shape=1x5x10x8 kernel=5x5 padding=1x1 stride=1x1 grid=1x1x2x2"},
+    {4, "max_pool shape=1x3x5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 grid=1x1x2x1x2"},
+    {4, "max_pool shape=1x3x10x10 kernel=5x5 padding=1x1 stride=1x1 dilation=2x2 grid=1x1x2x2"},
+    {18, "max_pool shape=1x5x50x50x50 kernel=5x4x3 padding=1x1x1 stride=3x1x2 dilation=3x3x1 "
+         "grid=1x1x3x3x2"},
+    {4, "avg_pool shape=1x5x10x10 kernel=3x3 padding=1x1 stride=1x1 grid=1x1x2x2"},
+    {4, "avg_pool shape=1x5x5x5 kernel=3x3 padding=1x1 stride=2x2 grid=1x1x2x2"},
+    {4, "avg_pool shape=1x5x10x8 kernel=5x5 padding=1x1 stride=1x1 grid=1x1x2x2"},
+    {4, "avg_pool shape=1x3x5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 grid=1x1x2x1x2"},
+    {4, "avg_pool shape=1x3x10x10 kernel=5x5 padding=1x1 stride=1x1 dilation=2x2 grid=1x1x2x2"},
+    {18, "avg_pool shape=1x5x50x50x50 kernel=5x4x3 padding=1x1x1 stride=3x1x2 dilation=3x3x1 "
+         "grid=1x1x3x3x2"},
+    /* windows that do not fill the last output, and what ceil adds; batch and channels split */
+    {1, "max_pool shape=2x3x7 kernel=3 stride=2 ceil=yes dtype=f64"},
+    {3, "avg_pool shape=2x3x8 kernel=3 stride=2 ceil=yes padding=1 grid=1x1x3"},
+    {3, "avg_pool shape=2x3x8x7 kernel=3x2 ceil=yes padding=1x1 count-padding=no grid=1x3x1x1"},
+    {8, "max_pool shape=3x5x9x4 kernel=2x3 padding=0x1 stride=2x1 ceil=yes grid=2x2x2x1"},
+    {12, "avg_pool shape=1x2x3x3 kernel=2x2 padding=1x1 stride=1x1 grid=1x1x6x2"},
+    {2, "max_pool shape=0x2x4 kernel=2 grid=2x1x1"},
 };
 
 /* ---- a layer with its buffers ---- */
