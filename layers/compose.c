@@ -1,6 +1,7 @@
 /* compose.c: the operators that layers are made of, from the primitives' rows. */
 #include "layers/layer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,4 +52,21 @@ void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype)
     if (buffer)
         memset(buffer, 0, rounded);
     return buffer;
+}
+
+tg_status tgl_loss_layout(const tg_layout *x, int P, int count, int stride, tg_layout *layout)
+{
+    enum { ITEM = 12 };
+    char grid[ITEM + 1], *ranks = malloc((size_t)count * ITEM + 1);
+    size_t used = 0;
+    for (int i = 0; ranks && i < count; i++)
+        used += (size_t)snprintf(ranks + used, ITEM + 1, "%s%d", i ? "," : "",
+                                 tg_layout_rank(x, i * stride));
+    if (!ranks)
+        return tg_fail(TG_NO_MEMORY, "no memory for a list of ranks");
+    snprintf(grid, sizeof grid, count > 1 ? "%dc" : "%d", count);
+    tg_status status = tg_layout_parse(
+        &(tg_layout_words){.shape = "1", .grid = grid, .ranks = ranks}, P, 0, layout);
+    free(ranks);
+    return status;
 }

@@ -80,6 +80,10 @@ tg_status tgl_word_tuple(const tgl_words *words, const tgl_key *keys, const char
 tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
                       const tg_layout *from, const tg_layout *to, tg_op **op);
 
+/* Calls: Local. One number, in copies on `count` ranks of x: those at places 0, stride, 2 stride, ...
+ * of its grid. */
+tg_status tgl_loss_layout(const tg_layout *x, int P, int count, int stride, tg_layout *layout);
+
 /* Calls: Local. Zeros for `count` entries, at least one, aligned for vectors; NULL without memory. */
 void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype);
 

@@ -85,6 +85,18 @@ static const listed cases[] = {
     {8, "max_pool shape=3x5x9x4 kernel=2x3 padding=0x1 stride=2x1 ceil=yes grid=2x2x2x1"},
     {12, "avg_pool shape=1x2x3x3 kernel=2x2 padding=1x1 stride=1x1 grid=1x1x6x2"},
     {2, "max_pool shape=0x2x4 kernel=2 grid=2x1x1"},
+    {1, "flatten shape=3x2x5"},
+    {2, "flatten shape=4x2x3x3 from=1x2x1x1 to=1x2"},
+    {3, "flatten shape=4x5x3x3 from=1x1x3x1 to=1x3 dtype=f64"},
+    {4, "flatten shape=4x16x5x5 from=1x1x2x2 to=1x2"},
+    {4, "flatten shape=3x1x2x2 from=1x1x2x2 to=1x4 to-ranks=3-0:-1"},
+    {12, "flatten shape=5x3x4x3x2 from=2x1x2x3x1 to=3x4"},
+    {1, "cross_entropy shape=7x10"},
+    {2, "cross_entropy shape=1x10 grid=1x2 dtype=f64"},
+    {3, "cross_entropy shape=2x5 grid=3x1 ranks=2-0:-1"},
+    {6, "cross_entropy shape=9x10 grid=2x3"},
+    {8, "cross_entropy shape=5x3 grid=1x8"},
+    {12, "cross_entropy shape=11x7 grid=4x3 dtype=f64"},
 };
 
 /* ---- a layer with its buffers ---- */
@@ -310,6 +322,7 @@ int main(int argc, char **argv)
         check_case(text, P, rank);
     }
     check_taylor("sigmoid shape=7x5 dtype=f64", P, rank);
+    check_taylor("cross_entropy shape=7x5 dtype=f64", P, rank);
     check_taylor("tanh shape=7x5 dtype=f64", P, rank);
     check_allocations(P, rank);
     return harness_end();
