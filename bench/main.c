@@ -142,6 +142,8 @@ static const struct {
     {"list", "[--json or --markdown]   operations: algorithms, types, directions, keys", tgb_list},
     {"check", "CASE...                 values and adjoint of each case, all algorithms", tgb_check},
     {"time", "CASE... | --cells FILE   measure, and write rows", tgb_time},
+    {"train", "NETWORK                 a network of layers learns the classes of images",
+     tgb_train},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
@@ -171,12 +173,13 @@ static int run_verb(tgb_launch *launch, int argc, char **argv)
         return TGB_GOOD;
     }
     return tgb_complain(
-        launch, verb ? tg_fail(TG_BAD_INPUT,
-                               "verb '%.60s' is unknown; expected list, check, time, --help or "
-                               "--version",
-                               verb)
-                     : tg_fail(TG_BAD_INPUT, "no verb; expected list, check, time, --help or "
-                                             "--version"));
+        launch,
+        verb ? tg_fail(TG_BAD_INPUT,
+                       "verb '%.60s' is unknown; expected list, check, time, train, --help or "
+                       "--version",
+                       verb)
+             : tg_fail(TG_BAD_INPUT, "no verb; expected list, check, time, train, --help or "
+                                     "--version"));
 }
 
 int main(int argc, char **argv)

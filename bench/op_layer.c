@@ -9,26 +9,13 @@
 
 /* ---- words ---- */
 
-/* A value with N replaced by its number; a word of a key that may hold it. */
-static tg_status put_sized(const char *key, const char *value, ptrdiff_t N, tgl_words *words)
-{
-    char text[512];
-    size_t used = 0;
-    for (const char *c = value; *c && used < sizeof text; c++)
-        used += (size_t)(*c == 'N' ? snprintf(text + used, sizeof text - used, "%td", N)
-                                   : snprintf(text + used, sizeof text - used, "%c", *c));
-    if (used >= sizeof text)
-        return tg_fail(TG_BAD_INPUT, "%s=%.40s...: expected a shorter value", key, value);
-    return tgl_words_set(words, key, text);
-}
-
 static tg_status read_words(const tgb_case *c, const tgl_kind *kind, ptrdiff_t N, tgl_words *words)
 {
     tg_status status = tg_success();
     for (const tgl_key *key = kind->keys; key->name && status.code == TG_OK; key++) {
         const char *value = tgb_case_get(c, key->name);
         if (value)
-            status = key->sized ? put_sized(key->name, value, N, words)
+            status = key->sized ? tgl_words_set_sized(words, key->name, value, N)
                                 : tgl_words_set(words, key->name, value);
     }
     return status;

@@ -53,5 +53,6 @@ int tgb_show_help(const tgb_launch *launch, const struct argp *rows, const char 
 int tgb_list(tgb_launch *launch, int argc, char **argv);
 int tgb_check(tgb_launch *launch, int argc, char **argv);
 int tgb_time(tgb_launch *launch, int argc, char **argv);
+int tgb_train(tgb_launch *launch, int argc, char **argv);
 
 #endif

@@ -262,12 +262,14 @@ static tg_status make_affine(const tgl_affine_spec *s, const layouts *l, int ran
     a->parameter[0] = (tgl_parameter){
         .name = "weight",
         .number = 0,
+        .fan_in = s->features_in,
         .box = {.ndim = 2, .lo = {partial.lo[1], copy.lo[2]}, .hi = {partial.hi[1], copy.hi[2]}},
         .value = make_buffer(a->out, a->in, s->dtype, &good),
         .gradient = make_buffer(a->out, a->in, s->dtype, &good)};
     a->parameter[1] =
         (tgl_parameter){.name = "bias",
                         .number = 1,
+                        .fan_in = s->features_in,
                         .box = {.ndim = 1, .lo = {partial.lo[1]}, .hi = {partial.hi[1]}},
                         .value = make_buffer(1, a->out, s->dtype, &good),
                         .gradient = make_buffer(1, a->out, s->dtype, &good)};

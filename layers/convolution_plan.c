@@ -64,9 +64,14 @@ static void put_boxes(const tgl_convolution_spec *s, const tgl_convolution_layou
 {
     const tg_box w = tg_layout_owned(&l->weight, rank), b = tg_layout_owned(&l->bias, rank);
     tgl_parameter *weight = &c->parameter[TGL_WEIGHT], *bias = &c->parameter[TGL_BIAS];
-    *weight =
-        (tgl_parameter){.name = "weight", .number = TGL_WEIGHT, .box = {.ndim = 2 + s->taps.space}};
-    *bias = (tgl_parameter){.name = "bias", .number = TGL_BIAS, .box = {.ndim = 1}};
+    *weight = (tgl_parameter){.name = "weight",
+                              .number = TGL_WEIGHT,
+                              .fan_in = s->in / s->groups * tgl_taps_count(&s->taps),
+                              .box = {.ndim = 2 + s->taps.space}};
+    *bias = (tgl_parameter){.name = "bias",
+                            .number = TGL_BIAS,
+                            .fan_in = s->in / s->groups * tgl_taps_count(&s->taps),
+                            .box = {.ndim = 1}};
     for (int d = 0; d < 2; d++) {
         weight->box.lo[d] = w.lo[d];
         weight->box.hi[d] = w.hi[d];

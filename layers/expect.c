@@ -19,16 +19,25 @@ static uint64_t mix(uint64_t key)
     return key ^ (key >> 31);
 }
 
+static uint64_t key_of(uint64_t seed, int tensor, int ndim, const ptrdiff_t *index)
+{
+    uint64_t key = seed * 64 + (uint64_t)tensor;
+    for (int d = 0; d < ndim; d++)
+        key = mix(key ^ (uint64_t)index[d]);
+    return key;
+}
+
+static double real_of(uint64_t key)
+{
+    const double steps = 1 << 20; /* so that f32 holds every value */
+    return (double)(key % (1u << 21)) / steps - 1;
+}
+
 double tgl_input(const tgl_inputs *in, int tensor, int ndim, const ptrdiff_t *index)
 {
     const int range = in->problem->facts.range;
-    uint64_t key = in->seed * 64 + (uint64_t)tensor;
-    for (int d = 0; d < ndim; d++)
-        key = mix(key ^ (uint64_t)index[d]);
-    if (range > 0)
-        return (double)(key % (uint64_t)(2 * range + 1)) - range;
-    const double steps = 1 << 20; /* so that f32 holds every value */
-    return (double)(key % (1u << 21)) / steps - 1;
+    const uint64_t key = key_of(in->seed, tensor, ndim, index);
+    return range > 0 ? (double)(key % (uint64_t)(2 * range + 1)) - range : real_of(key);
 }
 
 /* ---- entries of a box ---- */
@@ -48,6 +57,16 @@ static void fill(const tgl_inputs *in, int tensor, const tg_box *box, void *buff
     for (ptrdiff_t i = 0; i < count; i++) {
         index_of(box, i, index);
         in->problem->dtype->put(buffer, i, tgl_input(in, tensor, box->ndim, index));
+    }
+}
+
+void tgl_draw(const tg_box *box, uint64_t seed, int tensor, double most, const tg_dtype *dtype,
+              void *buffer)
+{
+    ptrdiff_t index[TG_MAX_NDIM], count = tg_box_count(box);
+    for (ptrdiff_t i = 0; i < count; i++) {
+        index_of(box, i, index);
+        dtype->put(buffer, i, most * real_of(key_of(seed, tensor, box->ndim, index)));
     }
 }
 

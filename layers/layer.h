@@ -38,6 +38,10 @@ struct tgl_inputs {
 /* Calls: Local. The entry at a global index of TGL_X, TGL_DY or TGL_PARAMETER + i. */
 double tgl_input(const tgl_inputs *in, int tensor, int ndim, const ptrdiff_t *index);
 
+/* Calls: Local. Real numbers in [-most, most) for the entries of a box. */
+void tgl_draw(const tg_box *box, uint64_t seed, int tensor, double most, const tg_dtype *dtype,
+              void *buffer);
+
 void tgl_expect_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);
 ptrdiff_t tgl_expect_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y);
 ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx);

@@ -32,6 +32,9 @@ const char *tgl_words_get(const tgl_words *words, const char *key);
 tg_status tgl_words_set(tgl_words *words, const char *key, const char *value);
 void tgl_words_free(tgl_words *words);
 
+/* Calls: Local. As set, with N in the value replaced by a number. */
+tg_status tgl_words_set_sized(tgl_words *words, const char *key, const char *value, ptrdiff_t N);
+
 typedef struct {
     const char *name;
     const char *initial; /* default, as a user may write it; NULL: the key must be given */
@@ -163,10 +166,47 @@ double tgl_flops_backward(const tgl_layer *layer);
 typedef struct {
     const char *name; /* weight, bias */
     int number;       /* which of the layer's parameters, the same on every rank */
+    ptrdiff_t fan_in; /* terms that an output sums: initial values are up to 1 / sqrt(fan_in) */
     tg_box box;
     void *value, *gradient; /* gradient is NULL: kept by the layer itself, as running means are */
 } tgl_parameter;
 const tgl_parameter *tgl_parameter_at(const tgl_layer *layer, int index);
+
+/* ---- networks: layers in order ---- */
+
+/* A network is a text: one case of a layer a line, in order; N stands for the batch size, P for the
+ * ranks; # begins a comment. Where the output of a layer lies elsewhere than the next one wants it, a
+ * repartition is put between. The last layer is the loss. */
+typedef struct tgl_network tgl_network;
+
+/* Calls: Collective, the same text everywhere. Errors: as tg_plan; the text of TG_BAD_INPUT names the
+ * line. */
+tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl_network **network);
+void tgl_network_free(tgl_network **network); /* Collective; NULL may be freed */
+
+/* Calls: Local. The index-th layer, its problem, and this rank's x of it; NULL past the last. x of
+ * layer 0 is the caller's to fill before forward. */
+tgl_layer *tgl_network_layer(const tgl_network *network, int index);
+const tgl_problem *tgl_network_problem(const tgl_network *network, int index);
+void *tgl_network_x(const tgl_network *network, int index);
+
+/* Calls: Collective. Cannot fail, allocate nothing. forward returns the loss, the same on every rank;
+ * backward replaces all gradients; it follows a forward. */
+double tgl_network_forward(tgl_network *network);
+void tgl_network_backward(tgl_network *network);
+
+/* Calls: Local. Initial values in [-a, a], a = 1 / sqrt(fan_in), made from (seed, layer, parameter,
+ * global entry), so that they do not depend on P. Source: LeCun, Bottou, Orr, Mueller, Efficient
+ * BackProp, 1998. */
+void tgl_network_init(tgl_network *network, uint64_t seed);
+
+/* Calls: Local. Entries of all parameters with a gradient on this rank. */
+ptrdiff_t tgl_network_parameters(const tgl_network *network);
+
+/* Calls: Local. One step with the gradients of the last backward: v = momentum v + g; p = p - rate v.
+ * v begins as zeros. Source: Polyak, Some methods of speeding up the convergence of iteration methods,
+ * 1964. */
+void tgl_network_step(tgl_network *network, double rate, double momentum);
 
 /* What a layer must give: x, dy and the parameters are filled with values made from (seed, global
  * entry). Calls: Local. count_wrong returns the entries that differ on this rank, -1 without

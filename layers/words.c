@@ -42,6 +42,18 @@ tg_status tgl_words_set(tgl_words *words, const char *key, const char *value)
     return tg_success();
 }
 
+tg_status tgl_words_set_sized(tgl_words *words, const char *key, const char *value, ptrdiff_t N)
+{
+    char text[LAYOUT_TEXT];
+    size_t used = 0;
+    for (const char *c = value; *c && used < sizeof text; c++)
+        used += (size_t)(*c == 'N' ? snprintf(text + used, sizeof text - used, "%td", N)
+                                   : snprintf(text + used, sizeof text - used, "%c", *c));
+    if (used >= sizeof text)
+        return tg_fail(TG_BAD_INPUT, "%s=%.40s...: expected a shorter value", key, value);
+    return tgl_words_set(words, key, text);
+}
+
 void tgl_words_free(tgl_words *words)
 {
     for (int i = 0; i < words->count; i++) {
