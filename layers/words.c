@@ -44,7 +44,7 @@ tg_status tgl_words_set(tgl_words *words, const char *key, const char *value)
 
 tg_status tgl_words_set_sized(tgl_words *words, const char *key, const char *value, ptrdiff_t N)
 {
-    char text[LAYOUT_TEXT];
+    char text[LAYOUT_TEXT] = "";
     size_t used = 0;
     for (const char *c = value; *c && used < sizeof text; c++)
         used += (size_t)(*c == 'N' ? snprintf(text + used, sizeof text - used, "%td", N)

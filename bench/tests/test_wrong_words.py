@@ -91,6 +91,18 @@ WRONG = [
     (["time", GOOD + " store-x=nchw8c"], "store-x=nchw8c"),
     (["time", GOOD + " store-y=row:1x1"], "store-y=row:1x1"),
     (["time", GOOD + " in-place=yes store-y=row:1"], "store-y"),
+    (["time", "convolution batch=1 channels=2:2 space=4x4x4x4 kernel=3"], "space"),
+    (["time", "convolution batch=1 channels=2:2 space=4 kernel=9"], "window"),
+    (["time", "convolution batch=1 channels=2:3 space=4 kernel=3 groups=2"], "groups=2"),
+    (["time", "convolution batch=1 channels=2:2 space=4 kernel=3 parts-out=9"], "parts-out=9"),
+    (["time", "convolution batch=1 channels=2:2 space=4 kernel=3 kernels=magic"], "kernels=magic"),
+    (["time", "convolution batch=1 channels=2:2 space=4 kernel=3 grid=1x1x1c"], "grid=1x1x1c"),
+    (["time", "max_pool shape=2x2 kernel=2"], "shape=2x2"),
+    (["time", "max_pool shape=2x2x8 kernel=2 padding=2"], "padding"),
+    (["time", "flatten shape=2x2x8 to=1x1c"], "to=1x1c"),
+    (["time", "cross_entropy shape=8"], "shape=8"),
+    (["time", "relu shape=8 algorithm=tree"], "algorithm=tree"),
+    (["train"], "network"),
 ]
 
 ALONE = [

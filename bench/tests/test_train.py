@@ -1,0 +1,149 @@
+"""test_train.py TGBENCH MPIEXEC NETWORKS: LeNet-5 learns images that this test draws. The losses at 1, 3 and 4 ranks are the
+same to 1e-4, the parameters are dealt out as in the paper, most test images are classified right, and files or words that are
+wrong give exit status 2 and one line, with nothing overwritten."""
+import gzip
+import pathlib
+import random
+import re
+import struct
+import sys
+
+from launch import Bench
+
+TRAIN, TEST, SIDE, BATCH = 1200, 203, 28, 64  # the test images do not fill their last batch
+WORDS = ["--data", "data", "--batch", str(BATCH), "--rate", "0.02"]
+
+
+def idx(extents, entries, kind=8):
+    return struct.pack(">BBBB", 0, 0, kind, len(extents)) + struct.pack(f">{len(extents)}I", *extents) + bytes(entries)
+
+
+def draw(count, source):
+    """Images with a bright square whose place is their class, and noise."""
+    labels = [source.randrange(10) for _ in range(count)]
+    images = bytearray()
+    for label in labels:
+        image = bytearray(source.randrange(60) for _ in range(SIDE * SIDE))
+        for row in range(5):
+            begin = (4 + 11 * (label // 5) + row) * SIDE + 1 + 5 * (label % 5)
+            image[begin:begin + 5] = bytes([source.randrange(180, 256) for _ in range(5)])
+        images += image
+    return images, labels
+
+
+def make_data(folder):
+    folder.mkdir()
+    source = random.Random(7)
+    for prefix, count, name in (("train", TRAIN, "{}"), ("t10k", TEST, "{}.gz")):
+        images, labels = draw(count, source)
+        for what, data in (("images-idx3", idx([count, SIDE, SIDE], images)), ("labels-idx1", idx([count], labels))):
+            path = folder / name.format(f"{prefix}-{what}-ubyte")
+            path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+
+
+def check_network(bench, network, ranks, most):
+    """Returns the losses of the first 20 steps."""
+    folder = f"of-{ranks}"
+    status, output, ours = bench.run(ranks, "train", network, *WORDS, "--epochs", "3", "--output", folder)
+    bench.check(status == 0 and not ours, f"{network} on {ranks}: status {status}, {ours}")
+    bench.check(f"61706 parameters, {most} on the rank with most" in output, output)
+    rows = bench.rows(folder, "training")
+    steps = [row for row in rows if row["loss"]]
+    epochs = [row for row in rows if row["test_accuracy"]]
+    bench.check(len(steps) == 3 * (TRAIN // BATCH) and len(epochs) == 3, f"{len(steps)} steps, {len(epochs)} epochs")
+    bench.check([row["step"] for row in steps] == [str(i + 1) for i in range(len(steps))], "steps are counted")
+    bench.check(float(epochs[-1]["test_accuracy"]) > 0.9, f"accuracy {epochs[-1]['test_accuracy']} on {ranks}")
+    bench.check(abs(float(epochs[-1]["test_accuracy"]) * TEST - round(float(epochs[-1]["test_accuracy"]) * TEST)) < 1e-2,
+                "the share is of all test images, and of no others")
+    bench.check(re.search(r"epoch 3/3  loss [\d.]+  test accuracy [\d.]+ %", output), output)
+    losses = [float(row["loss"]) for row in steps]
+    bench.check(max(losses[-TRAIN // BATCH:]) < 0.5 * losses[0], f"the loss went from {losses[0]} to {losses[-1]}")
+    return losses[:20]
+
+
+def check_same_losses(bench, networks):
+    alone = check_network(bench, str(networks / "lenet5-1.txt"), 1, 61706)
+    for ranks, name, most in ((3, "lenet5-batch.txt", None), (4, "lenet5.txt", 17409)):
+        # features over 3 ranks: rank 0 has the other layers and a third of 400 x 120, and the bias
+        most = most or 61706 - 48000 + 120 * 134
+        losses = check_network(bench, str(networks / name), ranks, most)
+        gap = max(abs(a - b) for a, b in zip(alone, losses))
+        bench.check(gap < 1e-4, f"losses of {name} differ from those of one rank by {gap}")
+
+
+def spoil(bench, name, change):
+    """A folder with the data, one file changed (None: removed)."""
+    folder = bench.folder / "spoiled"
+    folder.mkdir(exist_ok=True)
+    for path in (bench.folder / "data").iterdir():
+        data = path.read_bytes()
+        if path.name == name:
+            data = change(data)
+        (folder / path.name).unlink(missing_ok=True)
+        if data is not None:
+            (folder / path.name).write_bytes(data)
+    return ["--data", "spoiled"]
+
+
+def check_wrong(bench, words, names):
+    for ranks in (0, 3):
+        status, output, ours = bench.run(ranks, "train", *words)
+        bench.check(status == 2 and len(ours) == 1 and all(name in ours[0] for name in names) and not output,
+                    f"{words} on {ranks}: status {status}, {ours}, {output!r}; expected {names}")
+
+
+def check_wrong_files(bench, network):
+    images, labels = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+    for name, change, names in (
+            (images, lambda d: None, [images]),
+            (images, lambda d: d[:1000], [images, "984"]),
+            (images, lambda d: d[:9], [images, "head"]),
+            (images, lambda d: b"", [images, "IDX"]),
+            (images, lambda d: d + b"x", [images, "end"]),
+            (images, lambda d: b"\0\0\x0d\3" + d[4:], [images, "type 13"]),
+            (labels, lambda d: b"\0\0\x08\3" + d[4:], [labels, "3 axes"]),
+            (labels, lambda d: idx([TRAIN - 1], d[8:-1]), [str(TRAIN - 1), str(TRAIN)]),
+            (labels, lambda d: d[:8] + b"\x0a" + d[9:], ["11"]),
+            ("t10k-images-idx3-ubyte.gz", lambda d: d[:len(d) // 2], ["t10k-images"]),
+            (images, lambda d: idx([TRAIN, SIDE // 2, 2 * SIDE], d[16:]), ["14 x 56"])):
+        check_wrong(bench, [network, *spoil(bench, name, change)], names)
+
+
+def check_wrong_words(bench, network):
+    text = pathlib.Path(network).read_text(encoding="ascii")
+    for change, names in (
+            (lambda t: "", ["no layer"]),
+            (lambda t: t.replace("relu", "telepathy", 1), ["line 3", "telepathy"]),
+            (lambda t: t.replace("affine batch=N features=120:84", "affine batch=N features=119:84"), ["line 11", "119", "line 10"]),
+            (lambda t: t.replace("kernel=5x5", "kernel=", 1), ["line 2", "kernel="]),
+            (lambda t: t.replace("relu shape=N", "relu shape", 1), ["line 3", "shape"]),
+            (lambda t: t.replace("relu", "relu shape=3", 1), ["line 3", "twice"]),
+            (lambda t: t[:t.index("cross")], ["line 13", "loss"]),
+            (lambda t: t.replace("relu shape=Nx120", "relu dtype=f64 shape=Nx120"), ["line 10", "f64"])):
+        (bench.folder / "changed.txt").write_text(change(text), encoding="ascii")
+        check_wrong(bench, ["changed.txt", "--data", "data"], ["changed.txt", *names])
+    for words, names in ((["absent.txt", "--data", "data"], ["absent.txt"]), ([network, "--data", "absent"], ["absent"]), ([], ["network"]),
+                         ([network, "--batch", "0"], ["--batch"]), ([network, "--rate", "fast"], ["fast"]),
+                         ([network, network], ["one network"]), ([network, "--data", "data", "--batch", "5000"], ["5000", str(TRAIN)])):
+        check_wrong(bench, words, names)
+
+
+def check_not_overwritten(bench, network):
+    before = (bench.folder / "of-1" / "training.csv").read_bytes()
+    status, _, ours = bench.run(1, "train", network, *WORDS, "--output", "of-1")
+    bench.check(status == 2 and len(ours) == 1 and "training.csv" in ours[0], f"status {status}, {ours}")
+    bench.check((bench.folder / "of-1" / "training.csv").read_bytes() == before, "training.csv was overwritten")
+
+
+def main():
+    bench = Bench(*sys.argv[1:3])
+    networks = pathlib.Path(sys.argv[3])
+    make_data(bench.folder / "data")
+    check_same_losses(bench, networks)
+    check_not_overwritten(bench, str(networks / "lenet5-1.txt"))
+    check_wrong_files(bench, str(networks / "lenet5-1.txt"))
+    check_wrong_words(bench, str(networks / "lenet5-1.txt"))
+    bench.end()
+
+
+main()
