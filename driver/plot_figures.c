@@ -326,6 +326,28 @@ static void add_figure(tgd_figures *figures, tgd_figure figure)
     figures->at[figures->count++] = figure;
 }
 
+static bool has_mark(const tgd_series *series, double x, double bound_us)
+{
+    for (int m = 0; m < series->count; m++)
+        if (series->mark[m].x == x && series->mark[m].y.bound_us == bound_us)
+            return true;
+    return false;
+}
+
+/* Algorithms of one operation have one bound: the first series draws it for all. */
+static void share_bounds(tgd_figure *figure)
+{
+    for (int s = 0; s < figure->count; s++)
+        for (int t = 0; t < s && !figure->series[s].shares_bound; t++) {
+            tgd_series *now = &figure->series[s];
+            now->shares_bound = !figure->series[t].raw;
+            for (int m = 0; m < now->count && now->shares_bound; m++)
+                now->shares_bound =
+                    isnan(now->mark[m].y.bound_us) ||
+                    has_mark(&figure->series[t], now->mark[m].x, now->mark[m].y.bound_us);
+        }
+}
+
 /* Figures of one kind from these points: one for each text of the split parts; where there are more
  * series than colours, one for each text of the first part that differs. */
 static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_kind *kind,
@@ -367,14 +389,15 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
             }
         }
     }
+    share_bounds(&figure);
     if (!worth_drawing(&figure)) {
         free_figure(&figure);
     } else if (dress(&figure) <= most_looks(kind)) {
         add_figure(figures, figure);
     } else {
-        static const tgd_part order[] = {TGD_PART_BUILD,     TGD_PART_DTYPE, TGD_PART_WORDS,
-                                         TGD_PART_SIZE,      TGD_PART_WORK,  TGD_PART_LAYOUT,
-                                         TGD_PART_ALGORITHM, TGD_PART_BESIDE};
+        static const tgd_part order[] = {TGD_PART_BUILD, TGD_PART_DTYPE,    TGD_PART_BESIDE,
+                                         TGD_PART_SIZE,  TGD_PART_WORK,     TGD_PART_LAYOUT,
+                                         TGD_PART_WORDS, TGD_PART_ALGORITHM};
         free_figure(&figure);
         for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
             if ((series_parts(kind) >> order[i] & 1u) && varies(points, order[i])) {
@@ -385,6 +408,21 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
     }
 }
 
+/* Is it the algorithm of its operation that figures along the size draw? `mpi`, or the first in the
+ * alphabet where that was not measured: all of them stand side by side in figures of their own. */
+static bool represents(const tgd_points *all, const tgd_point *p)
+{
+    const char *own = p->part[TGD_PART_ALGORITHM];
+    bool first = true;
+    for (int i = 0; i < all->count && first && strcmp(own, "mpi") != 0; i++) {
+        const tgd_point *q = &all->at[i];
+        const char *other = q->part[TGD_PART_ALGORITHM];
+        first = strcmp(q->op, p->op) != 0 || q->raw ||
+                (strcmp(other, "mpi") != 0 && strcmp(other, own) >= 0);
+    }
+    return p->raw || first;
+}
+
 tgd_figures tgd_figures_make(const tgd_points *points)
 {
     tgd_figures figures = {NULL, 0};
@@ -392,7 +430,8 @@ tgd_figures tgd_figures_make(const tgd_points *points)
         choice chosen = {NULL, 0};
         for (int i = 0; i < points->count; i++) {
             const tgd_point *p = &points->at[i];
-            if (strcmp(p->scaling, kind->scaling) == 0 && kind->takes(p))
+            if (strcmp(p->scaling, kind->scaling) == 0 && kind->takes(p) &&
+                (!kind->along_size || kind->needs_rivals || represents(points, p)))
                 choose(&chosen, p);
         }
         if (chosen.count > 0) {

@@ -30,6 +30,7 @@ typedef struct {
     int look,
         shape; /* colour and mark, 1 .. TGD_LOOKS; a raw call has the colour of its primitive */
     bool raw;
+    bool shares_bound;     /* its lower bounds are those of a series before */
     const tgd_point *base; /* of scaling; NULL: none that is not oversubscribed */
     tgd_mark *mark;        /* ascending x */
     int count;

@@ -99,9 +99,10 @@ static bool primitive_forward(const tgd_point *p)
 {
     return !p->layer && !p->machine && strcmp(p->direction, "forward") == 0;
 }
-static bool primitive_any(const tgd_point *p)
+/* Out of place: what is done in place is another operation, with a raw call of its own. */
+static bool primitive_apart(const tgd_point *p)
 {
-    return !p->layer && !p->machine;
+    return !p->layer && !p->machine && !strstr(p->part[TGD_PART_WORDS], "in-place=yes");
 }
 static bool primitive_adjoint(const tgd_point *p)
 {
@@ -247,7 +248,7 @@ const tgd_kind tgd_kinds[] = {
      .needs_rivals = true,
      .y_ideal = NAN,
      .split = BIT(BESIDE) | BIT(DIRECTION) | BIT(RANKS),
-     .takes = primitive_any,
+     .takes = primitive_apart,
      .value = time_of},
     {.stem = "size_busbw",
      .script = "size_bandwidth",

@@ -294,6 +294,10 @@ static int raw_of(const tgd_series *series)
 {
     return series->raw;
 }
+static int bounded_of(const tgd_series *series)
+{
+    return !series->raw && !series->shares_bound;
+}
 
 /* Marks that would cover each other are moved along x, by this much in log2: raw calls beside their
  * primitive, and all series of ratios near 1. */
@@ -354,6 +358,7 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
     put_array(file, "look", figure, look_of);
     put_array(file, "shape", figure, shape_of);
     put_array(file, "raw", figure, raw_of);
+    put_array(file, "bounded", figure, bounded_of);
     put_shifts(file, figure, &v);
     fprintf(file, "bounds = %d\nideals = %d\nstars = %d\nhollow = %d\n", v.bounds, v.ideals,
             v.stars, v.hollow);

@@ -63,7 +63,8 @@ names = ours > 0 ? names_of(1, ours) : ''
 if (hollow) names = names.(ours > 0 ? ', ' : '')."keyentry with points pointtype 6 pointsize 0.62 linewidth 1.2 \
     linecolor rgb '#707070' title 'oversubscribed'"
 if (ours < series) names = names.(ours > 0 || hollow ? ', ' : '').names_of(ours + 1, series)
-# Lower bounds are thin lines without marks, in the colour of their series; a raw call has its primitive's.
-lower = bounds ? "for [s = 1 : series] data using (raw[s] ? NaN : only(s, 0, place(s))):(column('bound_us') / y_unit) \
+# Lower bounds are thin lines without marks, in the colour of their series; a raw call has its primitive's,
+# and a bound that several series have is drawn once.
+lower = bounds ? "for [s = 1 : series] data using (!bounded[s] ? NaN : only(s, 0, place(s))):(column('bound_us') / y_unit) \
         with lines linestyle 101 linecolor rgb hue(s) notitle, \
     keyentry with lines linestyle 101 title 'bound', " : ''

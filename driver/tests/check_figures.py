@@ -87,7 +87,7 @@ def questions(cells):
             rivals[one["op"], one["direction"], one["ranks"]].add(one["algorithm"])
 
     def contested(cell):
-        return (not any_layer(cell) and not cell["op"].startswith("machine:")
+        return (not any_layer(cell) and not cell["op"].startswith("machine:") and "in-place=yes" not in cell["case"]
                 and len(rivals[cell["beside"], cell["direction"], cell["ranks"]]) > 1)
 
     def adjoint(cell):
@@ -276,8 +276,9 @@ def main():
         drawn[stem].update(id(cell) for cell, _ in shown)
         marks += len(shown)
     for stem, question in known.items():
+        elsewhere = drawn["algorithms"] if stem.startswith("size_") else set()  # these keep to one algorithm
         faults += ["%s: no figure draws %s %s" % (stem, cell["direction"], safe(cell["case"]))
-                   for cell in missing(question, cells, drawn[stem])]
+                   for cell in missing(question, cells, drawn[stem] | elsewhere)]
     if len(names) < words.least or marks == 0:
         faults.append("%d figures with %d marks; expected at least %d figures" % (len(names), marks, words.least))
     for fault in faults:

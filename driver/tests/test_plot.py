@@ -138,13 +138,17 @@ class Plot(unittest.TestCase):
         """Twelve at most stand side by side in one figure, with the raw call; one algorithm alone gives none."""
         rows = bounded(good_cells())
         more = [dict(row, algorithm="way%d" % k, case=row["case"].replace("algorithm=mpi", "algorithm=way%d" % k),
-                     t_median_us=repr((1 + 0.1 * k) * float(row["t_median_us"])), bound_us="")
+                     t_median_us=repr((1 + 0.1 * k) * float(row["t_median_us"])))
                 for k in range(1, 10) for row in rows if row["op"] == "broadcast" and row["scaling"] == "size"]
         names = self.draw(rows + more)
         self.assertEqual([n for n in names if n.startswith("algorithms")], ["algorithms_broadcast_forward_2ranks"])
         with open(os.path.join(self.figures, "algorithms_broadcast_forward_2ranks.csv"), encoding="utf-8") as file:
             labels = {line.split(",")[1] for line in file.read().splitlines()[1:]}
         self.assertEqual(labels, {"mpi", "MPI_Bcast"} | {"way%d" % k for k in range(1, 10)})
+        with open(os.path.join(self.figures, "algorithms_broadcast_forward_2ranks.gp"), encoding="utf-8") as file:
+            self.assertIn("array bounded[11] = [1%s]" % (10 * ", 0"), file.read(), "one bound for all")
+        with open(os.path.join(self.figures, "size_time_2ranks.csv"), encoding="utf-8") as file:
+            self.assertNotIn("way", file.read(), "other figures along the size keep to one algorithm")
         result = check(self.run_folder, "--least", "12")
         self.assertEqual(result.returncode, 0, result.stdout)
 
