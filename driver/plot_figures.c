@@ -228,7 +228,7 @@ static int dress(tgd_figure *figure)
     const unsigned same =
         (BIT(BESIDE) | BIT(SIZE) | BIT(WORK) | BIT(RANKS) | BIT(DTYPE) | BIT(BUILD)) &
         series_parts(figure->kind);
-    int looks = 0, raws = 0, shape = 0;
+    int looks = 0, shape = 0;
     for (int s = 0; s < figure->count; s++) {
         tgd_series *now = &figure->series[s];
         for (int t = 0; t < s && now->raw;
@@ -239,7 +239,6 @@ static int dress(tgd_figure *figure)
                 now->look = other->look;
         }
         now->look = now->look ? now->look : ++looks;
-        raws += now->raw;
     }
     for (int s = 0; s < figure->count; s++) {
         tgd_series *now = &figure->series[s];

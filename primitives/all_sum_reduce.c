@@ -84,11 +84,9 @@ static tg_status plan_reference(const tg_problem *problem, tg_op *op)
 static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *result)
 {
     (void)y;
-    ptrdiff_t copies = 1, parts = 1, entries = tg_layout_max_held(x);
-    for (int a = 0; a < x->ndim; a++) {
+    ptrdiff_t copies = 1, entries = tg_layout_max_held(x);
+    for (int a = 0; a < x->ndim; a++)
         copies *= x->axis[a].copied ? x->axis[a].parts : 1;
-        parts *= x->axis[a].copied ? 1 : x->axis[a].parts;
-    }
     result->moved = 2 * (copies - 1) * tg_layout_count(x);
     result->max_rank = (2 * (copies - 1) * entries + copies - 1) / copies;
     return tg_success();
