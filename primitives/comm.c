@@ -79,6 +79,7 @@ tg_status tg_comm_open(MPI_Comm user, tg_comm **comm)
 void tg_comm_join(tg_comm *comm)
 {
     comm->plans++;
+    comm->tag = (comm->tag + 1) % TG_TAGS;
 }
 
 void tg_comm_close(tg_comm *comm)
@@ -142,8 +143,7 @@ MPI_Comm tg_group_mpi(tg_group *group, int number)
     MPI_Group all, some;
     MPI_Comm_group(group->in->mpi, &all);
     MPI_Group_incl(all, group->size, group->ranks, &some);
-    MPI_Comm_create_group(group->in->mpi, some, number % 32768, /* MPI promises tags to 32767 */
-                          &group->mpi);
+    MPI_Comm_create_group(group->in->mpi, some, number % TG_TAGS, &group->mpi);
     MPI_Comm_set_errhandler(group->mpi, MPI_ERRORS_ARE_FATAL);
     MPI_Group_free(&all);
     MPI_Group_free(&some);

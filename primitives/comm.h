@@ -5,16 +5,17 @@
  * ranks inside it. Plans are made and freed by all ranks in one order, so that the counts of users,
  * which decide this, are equal on all ranks that have to act together.
  *
- * Messages of two operators on one duplicate cannot mix: applies are collective, all ranks make
- * them in one order, each has received all that is sent to it before it returns, and MPI keeps the
- * order of messages between two ranks. Applies that overlap in time will need a tag each. */
+ * Messages of two operators on one duplicate cannot mix, even when both are under way: each plan has
+ * a tag of its own, by its number among the plans. Two of the same tag are so many plans apart that
+ * nobody has both under way. Within an operator MPI keeps the order of messages between two ranks,
+ * and both halves together post them in the order of a whole apply. */
 #ifndef TG_COMM_H
 #define TG_COMM_H
 
 #include "primitives/primitives.h"
 
-/* Of all point-to-point messages of applies, since no two of them overlap. */
-enum { TG_TAG = 0 };
+/* Tags that plans have, and that MPI promises; after them they begin again. */
+enum { TG_TAGS = 32768 };
 
 typedef struct tg_group tg_group;
 typedef struct tg_graph tg_graph;
@@ -24,6 +25,7 @@ typedef struct {
     MPI_Comm mpi;     /* our duplicate */
     MPI_Comm user;    /* whose attribute this is; MPI_COMM_NULL once the user has freed it */
     int plans;        /* that use it */
+    int tag;          /* of the plan that joined last */
     tg_group *groups; /* a linked list */
     tg_graph *graphs; /* of neighbor.c: a linked list, in one order on all ranks */
     tg_node *node;    /* made by the first plan that needs it (node.h); NULL: none yet */
@@ -32,7 +34,7 @@ typedef struct {
 /* Calls: Collective on user. Errors: TG_NO_MEMORY, agreed by all ranks; *comm is then NULL. */
 tg_status tg_comm_open(MPI_Comm user, tg_comm **comm);
 /* Calls: Collective on comm, each once for a tg_comm_open or tg_comm_join before it. */
-void tg_comm_join(tg_comm *comm); /* one plan more */
+void tg_comm_join(tg_comm *comm); /* one plan more, and the next tag */
 void tg_comm_close(tg_comm *comm);
 
 /* A communicator of some ranks, in the order of the list: two steps, so that a lack of memory can

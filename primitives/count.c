@@ -5,8 +5,6 @@
  * done entry by entry, so that the sums of the parts are the parts of the sum. */
 #include "primitives/count.h"
 
-#include "primitives/comm.h"
-
 #include <limits.h>
 
 ptrdiff_t tg_largest_count = INT_MAX;
@@ -41,55 +39,51 @@ static void *at(const void *buffer, share s)
     return start && start != MPI_IN_PLACE ? (char *)start + s.offset : start;
 }
 
-void tg_start_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
-                   MPI_Request *requests)
+void tg_start_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_Request *requests)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Isend(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm, &requests[i]);
+        share s = share_of(count, op->dtype, i);
+        MPI_Isend(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm, &requests[i]);
     }
 }
 
-void tg_start_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
-                      MPI_Request *requests)
+void tg_start_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI_Request *requests)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Irecv(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, &requests[i]);
+        share s = share_of(count, op->dtype, i);
+        MPI_Irecv(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, &requests[i]);
     }
 }
 
-void tg_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm)
+void tg_send(const tg_op *op, const void *in, ptrdiff_t count, int to)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Send(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm);
+        share s = share_of(count, op->dtype, i);
+        MPI_Send(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm);
     }
 }
 
-void tg_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm)
+void tg_receive(const tg_op *op, void *out, ptrdiff_t count, int from)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Recv(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, MPI_STATUS_IGNORE);
+        share s = share_of(count, op->dtype, i);
+        MPI_Recv(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, MPI_STATUS_IGNORE);
     }
 }
 
-void tg_make_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
-                  MPI_Request *requests)
+void tg_make_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_Request *requests)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Send_init(at(in, s), s.count, dtype->mpi(), to, TG_TAG, comm, &requests[i]);
+        share s = share_of(count, op->dtype, i);
+        MPI_Send_init(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm, &requests[i]);
     }
 }
 
-void tg_make_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
-                     MPI_Request *requests)
+void tg_make_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI_Request *requests)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
-        share s = share_of(count, dtype, i);
-        MPI_Recv_init(at(out, s), s.count, dtype->mpi(), from, TG_TAG, comm, &requests[i]);
+        share s = share_of(count, op->dtype, i);
+        MPI_Recv_init(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, &requests[i]);
     }
 }
 

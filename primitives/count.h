@@ -8,7 +8,7 @@
 #ifndef TG_COUNT_H
 #define TG_COUNT_H
 
-#include "primitives/primitives.h"
+#include "primitives/op.h"
 
 /* The most entries that one MPI call is given: INT_MAX. A test lowers it, to 2 at least, before it
  * plans and on all ranks alike, so that small tensors are split too. */
@@ -19,20 +19,16 @@ extern ptrdiff_t tg_largest_count;
 bool tg_count_fits(ptrdiff_t count);
 int tg_count_calls(ptrdiff_t count);
 
-/* Calls: as the MPI functions they are named after; count is the same on both ends. The two that
- * start a message write tg_count_calls(count) requests. `in` may be MPI_IN_PLACE where MPI allows
+/* Calls: as the MPI functions they are named after; count is the same on both ends. Messages carry
+ * the operator's entries on its communicator, with its tag. The two that start one write tg_count_calls(count) requests. `in` may be MPI_IN_PLACE where MPI allows
  * it, `out` NULL where it is not written. */
-void tg_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm);
-void tg_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm);
-void tg_start_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
-                   MPI_Request *requests);
-void tg_start_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
-                      MPI_Request *requests);
+void tg_send(const tg_op *op, const void *in, ptrdiff_t count, int to);
+void tg_receive(const tg_op *op, void *out, ptrdiff_t count, int from);
+void tg_start_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_Request *requests);
+void tg_start_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI_Request *requests);
 /* Persistent requests, to be started later (MPI_Send_init, MPI_Recv_init). */
-void tg_make_send(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, MPI_Comm comm,
-                  MPI_Request *requests);
-void tg_make_receive(void *out, ptrdiff_t count, const tg_dtype *dtype, int from, MPI_Comm comm,
-                     MPI_Request *requests);
+void tg_make_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_Request *requests);
+void tg_make_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI_Request *requests);
 #ifdef TG_HAVE_RMA
 /* MPI_Put to so many bytes behind the start of a window whose displacements count bytes. */
 void tg_put(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, ptrdiff_t bytes,

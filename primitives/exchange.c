@@ -15,14 +15,12 @@ void tg_exchange_run(const tg_op *op, tg_pieces *e, tg_space to, const void *in,
     tg_side *sender = &e->side[to == TG_Y ? TG_X : TG_Y], *receiver = &e->side[to];
     for (int i = 0; i < receiver->npartners; i++) {
         const tg_partner *p = &receiver->partners[i];
-        tg_start_receive(receiver->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
-                         p->requests);
+        tg_start_receive(op, receiver->packed + p->offset, p->entries, p->rank, p->requests);
     }
     for (int i = 0; i < sender->npartners; i++) {
         const tg_partner *p = &sender->partners[i];
         tg_partner_pack(sender, p, in);
-        tg_start_send(sender->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
-                      p->requests);
+        tg_start_send(op, sender->packed + p->offset, p->entries, p->rank, p->requests);
     }
     MPI_Waitall(receiver->messages, receiver->requests, MPI_STATUSES_IGNORE);
     MPI_Waitall(sender->messages, sender->requests, MPI_STATUSES_IGNORE);
@@ -53,8 +51,9 @@ static void post_receives(const tg_op *op, tg_side *s, void *out, bool add)
         const tg_partner *p = &s->partners[i];
         bool direct = !add && tg_is_direct(op, p);
         if (p->messages > 0)
-            tg_start_receive(direct ? (char *)out + p->blocks.block->offset : s->packed + p->offset,
-                             p->entries, op->dtype, p->rank, op->comm, p->requests);
+            tg_start_receive(op,
+                             direct ? (char *)out + p->blocks.block->offset : s->packed + p->offset,
+                             p->entries, p->rank, p->requests);
     }
 }
 
@@ -67,8 +66,9 @@ static void post_sends(const tg_op *op, tg_side *s, const void *in)
             continue;
         if (!direct)
             tg_partner_pack(s, p, in);
-        tg_start_send(direct ? (const char *)in + p->blocks.block->offset : s->packed + p->offset,
-                      p->entries, op->dtype, p->rank, op->comm, p->requests);
+        tg_start_send(op,
+                      direct ? (const char *)in + p->blocks.block->offset : s->packed + p->offset,
+                      p->entries, p->rank, p->requests);
     }
 }
 
@@ -106,12 +106,6 @@ static void finish_p2p(tg_op *op, tg_space to, const void *in, void *out)
     tg_messages_finish(op, op->state, to, out);
 }
 
-static void run_p2p(tg_op *op, tg_space to, const void *in, void *out)
-{
-    start_p2p(op, to, in, out);
-    finish_p2p(op, to, in, out);
-}
-
 /* ---- plans ---- */
 
 void tg_start_again(tg_op *op, ptrdiff_t held_bytes)
@@ -130,8 +124,7 @@ static void release(tg_op *op)
     free(op->state);
 }
 
-static tg_status plan_pieces(const tg_problem *problem, tg_op *op, bool packed,
-                             void (*run)(tg_op *, tg_space, const void *, void *))
+static tg_status plan_pieces(const tg_problem *problem, tg_op *op, bool packed)
 {
     const bool pack[2] = {packed, packed};
     tg_pieces *e = tg_keep(op, (ptrdiff_t)sizeof *e);
@@ -139,13 +132,13 @@ static tg_status plan_pieces(const tg_problem *problem, tg_op *op, bool packed,
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *e);
     op->state = e;
     op->release = release;
-    op->run = run;
     return tg_pieces_plan(e, problem, op, pack);
 }
 
 static tg_status plan_reference(const tg_problem *problem, tg_op *op)
 {
-    return tg_agree(op->comm, plan_pieces(problem, op, true, run_reference));
+    op->run = run_reference;
+    return tg_agree(op->comm, plan_pieces(problem, op, true));
 }
 
 /* Are pieces packed for the partner, in one direction at least? In place also those that are no
@@ -169,9 +162,8 @@ tg_status tg_messages_plan(tg_op *op, tg_pieces *e)
 
 static tg_status plan_p2p(const tg_problem *problem, tg_op *op)
 {
-    tg_status status = plan_pieces(problem, op, false, run_p2p);
-    op->start = start_p2p;
-    op->finish = finish_p2p;
+    tg_status status = plan_pieces(problem, op, false);
+    tg_set_halves(op, start_p2p, finish_p2p);
     if (status.code == TG_OK)
         status = tg_messages_plan(op, op->state);
     return tg_agree(op->comm, status);

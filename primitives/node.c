@@ -200,6 +200,6 @@ void tg_node_wait(const tg_op *op, int idle)
     int flag;
     if (idle < SPINS)
         return;
-    MPI_Iprobe(MPI_ANY_SOURCE, TG_TAG, op->comm, &flag, MPI_STATUS_IGNORE);
+    MPI_Iprobe(MPI_ANY_SOURCE, op->tag, op->comm, &flag, MPI_STATUS_IGNORE);
     sched_yield();
 }

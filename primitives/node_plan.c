@@ -181,12 +181,12 @@ static void tell_streams(tg_op *op, tg_node_pieces *n, tg_space to)
         const int64_t blocks = op->in_place ? 1 : l->partner->blocks.count;
         l->notice = (tg_notice){s->first, s->far ? blocks : 0};
         l->run = (tg_block){.run_bytes = s->bytes};
-        MPI_Isend(&l->notice, sizeof l->notice, MPI_BYTE, l->partner->rank, TG_TAG, op->comm,
+        MPI_Isend(&l->notice, sizeof l->notice, MPI_BYTE, l->partner->rank, op->tag, op->comm,
                   l->partner->requests);
     }
     for (tg_link *l = f->links[to]; l < f->links[to] + f->nlinks[to]; l++) {
         tg_stream *s = &f->stream[to][l->stream];
-        MPI_Recv(&l->notice, sizeof l->notice, MPI_BYTE, l->partner->rank, TG_TAG, op->comm,
+        MPI_Recv(&l->notice, sizeof l->notice, MPI_BYTE, l->partner->rank, op->tag, op->comm,
                  MPI_STATUS_IGNORE);
         s->first = l->notice.first;
         s->far = l->notice.blocks > 0;
@@ -220,13 +220,13 @@ static void tell_sources(tg_op *op, tg_flow *f, tg_space to)
         const tg_block *blocks = op->in_place ? &l->run : l->partner->blocks.block;
         if (l->notice.blocks > 0)
             MPI_Isend(blocks, (int)(l->notice.blocks * (int64_t)sizeof *blocks), MPI_BYTE,
-                      l->partner->rank, TG_TAG, op->comm, l->partner->requests);
+                      l->partner->rank, op->tag, op->comm, l->partner->requests);
     }
     for (tg_link *l = f->links[to]; l < f->links[to] + f->nlinks[to]; l++)
         if (l->notice.blocks > 0)
             MPI_Recv(f->stream[to][l->stream].source.block,
                      (int)(l->notice.blocks * (int64_t)sizeof(tg_block)), MPI_BYTE,
-                     l->partner->rank, TG_TAG, op->comm, MPI_STATUS_IGNORE);
+                     l->partner->rank, op->tag, op->comm, MPI_STATUS_IGNORE);
     for (tg_link *l = f->links[from]; l < f->links[from] + f->nlinks[from]; l++)
         if (l->notice.blocks > 0)
             MPI_Wait(l->partner->requests, MPI_STATUS_IGNORE);

@@ -50,8 +50,8 @@ void tg_node_try_reading(tg_node *node)
     const int next = (node->rank + 1) % node->size,
               last = (node->rank + node->size - 1) % node->size;
     number = mine.number = mine.process * 1000003 + node->rank;
-    MPI_Sendrecv(&mine, sizeof mine, MPI_BYTE, last, TG_TAG, &all, sizeof all, MPI_BYTE, next,
-                 TG_TAG, node->mpi, MPI_STATUS_IGNORE);
+    MPI_Sendrecv(&mine, sizeof mine, MPI_BYTE, last, 0, &all, sizeof all, MPI_BYTE, next, 0,
+                 node->mpi, MPI_STATUS_IGNORE);
     int64_t seen = 0;
     const struct iovec near = {&seen, sizeof seen},
                        far = {(void *)(uintptr_t)all.address, sizeof seen};

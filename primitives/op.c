@@ -133,6 +133,7 @@ tg_op *tg_op_new(tg_comm *comm, const tg_dtype *dtype)
         return NULL;
     op->shared = comm;
     op->comm = comm->mpi;
+    op->tag = comm->tag;
     op->dtype = dtype;
     op->messages = -1;
     op->held_bytes = (ptrdiff_t)sizeof *op;
@@ -281,6 +282,20 @@ void tg_apply_adjoint(tg_op *op, void *y, void *x)
 }
 
 /* ---- in two halves ---- */
+
+static void run_halves(tg_op *op, tg_space to, const void *in, void *out)
+{
+    op->start(op, to, in, out);
+    op->finish(op, to, in, out);
+}
+
+void tg_set_halves(tg_op *op, void (*start)(tg_op *, tg_space, const void *, void *),
+                   void (*finish)(tg_op *, tg_space, const void *, void *))
+{
+    op->run = run_halves;
+    op->start = start;
+    op->finish = finish;
+}
 
 void tg_start_run(tg_op *op, tg_space to, const void *in, void *out)
 {

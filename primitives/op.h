@@ -14,6 +14,7 @@ struct tg_op {
     tg_comm *shared;          /* with the other plans on the user's communicator */
     MPI_Comm comm;            /* our duplicate, of shared: errors on it end the job */
     int rank, size;           /* in comm */
+    int tag;                  /* of its messages in comm */
     const tg_dtype *dtype;    /* of both sides */
     bool in_place;            /* one buffer around both boxes */
     const char *algorithm[2]; /* that runs, by the side that is made */
@@ -39,6 +40,9 @@ struct tg_op {
     void (*release)(tg_op *op); /* frees state; Collective; may find it half made */
 };
 
+/* Calls: Local. For an algorithm whose run is no more than its two halves. */
+void tg_set_halves(tg_op *op, void (*start)(tg_op *op, tg_space to, const void *in, void *out),
+                   void (*finish)(tg_op *op, tg_space to, const void *in, void *out));
 /* Calls: Collective. The two halves of a run of any operator. */
 void tg_start_run(tg_op *op, tg_space to, const void *in, void *out);
 void tg_finish_run(tg_op *op, tg_space to, const void *in, void *out);

@@ -63,12 +63,6 @@ static void finish(tg_op *op, tg_space to, const void *in, void *out)
     MPI_Waitall(sender->messages, state->send[from], MPI_STATUSES_IGNORE);
 }
 
-static void run(tg_op *op, tg_space to, const void *in, void *out)
-{
-    start(op, to, in, out);
-    finish(op, to, in, out);
-}
-
 /* ---- plans ---- */
 
 static void release(tg_op *op)
@@ -107,9 +101,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *state);
     op->state = state;
     op->release = release;
-    op->run = run;
-    op->start = start;
-    op->finish = finish;
+    tg_set_halves(op, start, finish);
     tg_status status = tg_pieces_plan(&state->pieces, problem, op, pack);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
         status = plan_side(op, state, space);
@@ -125,9 +117,9 @@ static void make_requests(tg_op *op, persistent *state, tg_space space)
     for (const tg_partner *p = side->partners; p < side->partners + side->npartners; p++) {
         if (tg_is_self(side, p))
             continue;
-        tg_make_send(side->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
+        tg_make_send(op, side->packed + p->offset, p->entries, p->rank,
                      of_partner(state->send[space], side, p));
-        tg_make_receive(side->packed + p->offset, p->entries, op->dtype, p->rank, op->comm,
+        tg_make_receive(op, side->packed + p->offset, p->entries, p->rank,
                         of_partner(state->receive[space], side, p));
     }
 }

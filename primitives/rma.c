@@ -76,15 +76,23 @@ static void open_window(const rma *r, tg_space to)
         MPI_Win_post(r->others[to], 0, r->window);
 }
 
-static void run(tg_op *op, tg_space to, const void *in, void *out)
+/* The first half opens this rank's window and packs. It puts nothing: MPI_Win_start may wait until
+ * the receivers' windows are open. */
+static void start(tg_op *op, tg_space to, const void *in, void *out)
 {
     const rma *r = op->state;
-    const tg_side *sender = &r->pieces.side[to == TG_Y ? TG_X : TG_Y],
-                  *receiver = &r->pieces.side[to];
+    const tg_side *sender = &r->pieces.side[to == TG_Y ? TG_X : TG_Y];
+    (void)out;
     open_window(r, to);
     for (const tg_partner *p = sender->partners; p < sender->partners + sender->npartners; p++)
         if (!tg_is_self(sender, p) && !tg_is_direct(op, p))
             tg_partner_pack(sender, p, in);
+}
+
+static void finish(tg_op *op, tg_space to, const void *in, void *out)
+{
+    const rma *r = op->state;
+    const tg_side *receiver = &r->pieces.side[to];
     exchange(op, r, to, in);
     tg_pieces_give_self(op, &r->pieces, to, in, out);
     for (const tg_partner *p = receiver->partners; p < receiver->partners + receiver->npartners;
@@ -132,7 +140,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *r);
     op->state = r;
     op->release = release;
-    op->run = run;
+    tg_set_halves(op, start, finish);
     tg_status status = tg_pieces_plan(&r->pieces, problem, op, pack);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
         status = plan_side(op, r, space);
@@ -162,11 +170,11 @@ static void tell_places(const tg_op *op, rma *r, tg_space to)
     const tg_side *sender = &r->pieces.side[from], *receiver = &r->pieces.side[to];
     /* Each side has a request for each partner at least. */
     for (int i = 0; i < sender->npartners; i++)
-        MPI_Irecv(&r->place[from][i], 1, MPI_INT64_T, sender->partners[i].rank, TG_TAG, op->comm,
+        MPI_Irecv(&r->place[from][i], 1, MPI_INT64_T, sender->partners[i].rank, op->tag, op->comm,
                   &sender->requests[i]);
     for (int i = 0; i < receiver->npartners; i++) {
         r->told[to][i] = r->start[to] + receiver->partners[i].offset;
-        MPI_Isend(&r->told[to][i], 1, MPI_INT64_T, receiver->partners[i].rank, TG_TAG, op->comm,
+        MPI_Isend(&r->told[to][i], 1, MPI_INT64_T, receiver->partners[i].rank, op->tag, op->comm,
                   &receiver->requests[i]);
     }
     MPI_Waitall(sender->npartners, sender->requests, MPI_STATUSES_IGNORE);

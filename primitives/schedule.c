@@ -127,8 +127,7 @@ tg_status tg_schedule_steps(tg_op *op, const tg_pattern *pattern, const tg_membe
     tg_member m = *member;
     const ptrdiff_t segment = tg_count_fits(whole) ? whole : tg_largest_count;
     m.blocks = starts ? m.blocks : pattern->blocks(m.size, entries, segment);
-    *s = (tg_schedule){.dtype = op->dtype,
-                       .comm = op->comm,
+    *s = (tg_schedule){.op = op,
                        .blocks = m.blocks,
                        .copy_adds = pattern->copy_adds,
                        .segment = {tg_largest_count, segment}};

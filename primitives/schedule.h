@@ -58,10 +58,30 @@ int tg_member_place(const tg_member *m); /* this rank's own place */
 /* Messages that arrive to be added and are started ahead. */
 enum { TG_SLOTS = 2 };
 
+/* Blocks without a turn: consecutive entries. */
+typedef struct {
+    int first, count; /* blocks */
+    ptrdiff_t start, entries;
+} tg_range;
+
+/* What is done with a range that arrives: it is written into the vector; the input is added to it
+ * there; or it is added from the scratch to what stands in the vector. */
+typedef enum { TG_WRITE, TG_ADD_INPUT, TG_ADD_HERE } tg_arrival;
+
+/* The messages of one step's receiving leg, in the sequence in which they are sent. */
+typedef struct {
+    int from;
+    tg_range ranges[2];
+    tg_arrival how[2];
+    int messages[2], nranges, total;
+    ptrdiff_t segment;
+    int posted, ahead; /* messages that were started; of them, to be added and not yet added */
+    int into, out_of;  /* the scratch's next slot to be written; to be read */
+} tg_inbox;
+
 /* What is planned for one rank, and the state of a run. */
 typedef struct {
-    const tg_dtype *dtype;
-    MPI_Comm comm;
+    const tg_op *op; /* whose messages they are */
     int blocks;
     ptrdiff_t *starts; /* entries before each block; blocks + 1 of them */
     tg_steps copy, sum;
@@ -73,6 +93,8 @@ typedef struct {
     MPI_Request *receives, *sends[2]; /* of a step; sends of this step and of the one before */
     int nsends[2];
     tg_leg sent;       /* what the step before sends */
+    tg_inbox box;      /* of this step */
+    bool begun;        /* the first step's messages are started already */
     char *states;      /* of each block */
     char *vector;      /* where the blocks stand; NULL: nothing is received here */
     const char *input; /* where they stood before the run, if not there */
@@ -100,27 +122,24 @@ bool tg_schedule_sums_here(const tg_schedule *s);
 void tg_schedule_carried(const tg_schedule *s, bool sum, tg_carried *carried);
 ptrdiff_t tg_schedule_messages(const tg_schedule *s, bool sum);
 
-/* Blocks without a turn: consecutive entries. */
-typedef struct {
-    int first, count; /* blocks */
-    ptrdiff_t start, entries;
-} tg_range;
-
 /* Calls: Local. The range of some blocks; of a leg, two where it begins again, without empty ones,
  * returns how many; and messages that a range is split into. */
 tg_range tg_range_of(const tg_schedule *s, int first, int count);
 int tg_ranges_of(const tg_schedule *s, const tg_leg *leg, tg_range made[2]);
 int tg_range_messages(const tg_range *r, ptrdiff_t segment);
 
-/* A run, in this sequence; copy and sum: Collective on the group.
+/* A run, in this sequence; start, copy and sum: Collective on the group.
  *   begin   the vector has no values
  *   input   so many blocks from `first` on have values. `values` is where the vector would begin;
  *           if that is not the vector itself, they are read from there when they are needed
+ *   start   may be left out: the first step's messages, of the steps for sums or for copies; it
+ *           waits for nobody
  *   copy    the steps for copies, forwards; then values that were not read lie in the vector
  *   sum     the steps for sums, backwards
  *   settle  the values of so many blocks lie in the vector: of those that have none, zeros */
 void tg_schedule_begin(tg_schedule *s, char *vector);
 void tg_schedule_input(tg_schedule *s, const char *values, int first, int count);
+void tg_schedule_start(tg_schedule *s, bool sum);
 void tg_schedule_copy(tg_schedule *s);
 void tg_schedule_sum(tg_schedule *s);
 void tg_schedule_settle(tg_schedule *s, int first, int count);

@@ -17,17 +17,17 @@ enum { NOTHING = 0, IN_INPUT, HERE };
 
 static char *at(const tg_schedule *s, ptrdiff_t entry)
 {
-    return s->vector + entry * (ptrdiff_t)s->dtype->size;
+    return s->vector + entry * (ptrdiff_t)s->op->dtype->size;
 }
 
 static const char *input_at(const tg_schedule *s, ptrdiff_t entry)
 {
-    return s->input + entry * (ptrdiff_t)s->dtype->size;
+    return s->input + entry * (ptrdiff_t)s->op->dtype->size;
 }
 
 static size_t bytes_of(const tg_schedule *s, ptrdiff_t entries)
 {
-    return (size_t)entries * s->dtype->size;
+    return (size_t)entries * s->op->dtype->size;
 }
 
 static bool all_are(const tg_schedule *s, const tg_range *r, char state)
@@ -97,6 +97,7 @@ void tg_schedule_begin(tg_schedule *s, char *vector)
 {
     s->vector = vector;
     s->input = NULL;
+    s->begun = false;
     memset(s->states, NOTHING, (size_t)s->blocks);
 }
 
@@ -109,23 +110,8 @@ void tg_schedule_input(tg_schedule *s, const char *values, int first, int count)
 
 /* ---- receiving ---- */
 
-/* What is done with a range that arrives: written into the vector; the input is added to it there;
- * or it is added from the scratch to what stands in the vector. */
-typedef enum { WRITE, ADD_INPUT, ADD_HERE } arrival;
-
-/* The messages of one step's receiving leg, in the sequence in which they are sent. */
-typedef struct {
-    int from;
-    tg_range ranges[2];
-    arrival how[2];
-    int messages[2], nranges, total;
-    ptrdiff_t segment;
-    int posted, ahead; /* messages that were started; of them, to be added and not yet added */
-    int into, out_of;  /* the scratch's next slot to be written; to be read */
-} inbox;
-
 /* Entries of message i; which of the two ranges it is of. */
-static tg_range segment_of(const inbox *box, int i, int *of)
+static tg_range segment_of(const tg_inbox *box, int i, int *of)
 {
     *of = i >= box->messages[0];
     const tg_range *r = &box->ranges[*of];
@@ -142,33 +128,33 @@ static char *slot(const tg_schedule *s, int i)
 
 /* Start as many messages as there is room for; of those that are added only the next ones, so that
  * they are still in cache when they are added. */
-static void start_receives(tg_schedule *s, inbox *box)
+static void start_receives(tg_schedule *s, tg_inbox *box)
 {
     for (; box->posted < box->total; box->posted++) {
         int of;
         const tg_range r = segment_of(box, box->posted, &of);
-        const bool scratch = box->how[of] == ADD_HERE, adds = box->how[of] != WRITE;
+        const bool scratch = box->how[of] == TG_ADD_HERE, adds = box->how[of] != TG_WRITE;
         if (adds && box->ahead == TG_SLOTS)
             return;
-        tg_start_receive(scratch ? slot(s, box->into++) : at(s, r.start), r.entries, s->dtype,
-                         box->from, s->comm, &s->receives[box->posted]);
+        tg_start_receive(s->op, scratch ? slot(s, box->into++) : at(s, r.start), r.entries,
+                         box->from, &s->receives[box->posted]);
         box->ahead += adds;
     }
 }
 
-static arrival arrival_of(tg_schedule *s, const tg_range *r)
+static tg_arrival arrival_of(tg_schedule *s, const tg_range *r)
 {
     if (all_are(s, r, NOTHING))
-        return WRITE;
+        return TG_WRITE;
     if (all_are(s, r, IN_INPUT))
-        return ADD_INPUT;
+        return TG_ADD_INPUT;
     tg_schedule_settle(s, r->first, r->count);
-    return ADD_HERE;
+    return TG_ADD_HERE;
 }
 
-static inbox open_inbox(tg_schedule *s, const tg_leg *leg, bool adds)
+static tg_inbox open_inbox(tg_schedule *s, const tg_leg *leg, bool adds)
 {
-    inbox box = {.from = leg->rank, .segment = s->segment[adds]};
+    tg_inbox box = {.from = leg->rank, .segment = s->segment[adds]};
     box.nranges = tg_ranges_of(s, leg, box.ranges);
     for (int i = 0; i < box.nranges; i++) {
         box.how[i] = arrival_of(s, &box.ranges[i]);
@@ -180,20 +166,20 @@ static inbox open_inbox(tg_schedule *s, const tg_leg *leg, bool adds)
 }
 
 /* All messages, in their sequence. `own`: sends of this step that read the same range. */
-static void take_messages(tg_schedule *s, inbox *box, MPI_Request *own)
+static void take_messages(tg_schedule *s, tg_inbox *box, MPI_Request *own)
 {
     for (int i = 0; i < box->total; i++) {
         int of;
         const tg_range r = segment_of(box, i, &of);
         MPI_Wait(&s->receives[i], MPI_STATUS_IGNORE);
-        if (box->how[of] == WRITE)
+        if (box->how[of] == TG_WRITE)
             continue;
-        if (box->how[of] == ADD_INPUT) {
-            s->dtype->add(at(s, r.start), input_at(s, r.start), r.entries);
+        if (box->how[of] == TG_ADD_INPUT) {
+            s->op->dtype->add(at(s, r.start), input_at(s, r.start), r.entries);
         } else {
             if (own)
                 MPI_Wait(&own[i], MPI_STATUS_IGNORE);
-            s->dtype->add(at(s, r.start), slot(s, box->out_of++), r.entries);
+            s->op->dtype->add(at(s, r.start), slot(s, box->out_of++), r.entries);
         }
         box->ahead--;
         start_receives(s, box);
@@ -211,8 +197,8 @@ static void start_sends(tg_schedule *s, const tg_leg *leg, bool adds)
         const char *values = source(s, &made[i]);
         for (ptrdiff_t done = 0; done < made[i].entries; done += segment) {
             const ptrdiff_t left = made[i].entries - done;
-            tg_start_send(values + bytes_of(s, done), left < segment ? left : segment, s->dtype,
-                          leg->rank, s->comm, &s->sends[1][s->nsends[1]++]);
+            tg_start_send(s->op, values + bytes_of(s, done), left < segment ? left : segment,
+                          leg->rank, &s->sends[1][s->nsends[1]++]);
         }
     }
 }
@@ -228,41 +214,72 @@ static bool meet(const tg_schedule *s, const tg_leg *a, const tg_leg *b)
     return a->count > 0 && b->count > 0 && (has_block(s, a, b->first) || has_block(s, b, a->first));
 }
 
-static void run_step(tg_schedule *s, const tg_leg *send, const tg_leg *receive, bool adds,
-                     bool gives)
+/* A step in the direction in which it is run. */
+typedef struct {
+    const tg_leg *send, *receive;
+    bool adds, gives;
+} directed;
+
+static directed step_of(const tg_schedule *s, bool sum, int i)
 {
-    const bool same = meet(s, send, receive);
-    if (meet(s, &s->sent, receive))
+    const tg_step *step = sum ? &s->sum.step[s->sum.count - 1 - i] : &s->copy.step[i];
+    return sum ? (directed){&step->receive, &step->send, true, true}
+               : (directed){&step->send, &step->receive, s->copy_adds, step->gives};
+}
+
+static void begin_step(tg_schedule *s, directed step)
+{
+    if (meet(s, &s->sent, step.receive))
         finish_sends(s, 0);
-    inbox box = open_inbox(s, receive, adds);
-    start_sends(s, send, adds);
-    if (!adds && s->vector)
-        bring_leg(s, send); /* while the messages travel */
-    take_messages(s, &box, same ? s->sends[1] : NULL);
-    if (gives)
-        set_states(s, send, NOTHING);
-    set_states(s, receive, HERE);
+    s->box = open_inbox(s, step.receive, step.adds);
+    start_sends(s, step.send, step.adds);
+}
+
+static void end_step(tg_schedule *s, directed step)
+{
+    if (!step.adds && s->vector)
+        bring_leg(s, step.send); /* while the messages travel */
+    take_messages(s, &s->box, meet(s, step.send, step.receive) ? s->sends[1] : NULL);
+    if (step.gives)
+        set_states(s, step.send, NOTHING);
+    set_states(s, step.receive, HERE);
     finish_sends(s, 0);
     MPI_Request *const started = s->sends[1];
     s->sends[1] = s->sends[0];
     s->sends[0] = started;
     s->nsends[0] = s->nsends[1];
     s->nsends[1] = 0;
-    s->sent = *send;
+    s->sent = *step.send;
+}
+
+static void run_steps(tg_schedule *s, bool sum)
+{
+    const int count = sum ? s->sum.count : s->copy.count;
+    for (int i = 0; i < count; i++) {
+        const directed step = step_of(s, sum, i);
+        if (!s->begun)
+            begin_step(s, step);
+        s->begun = false;
+        end_step(s, step);
+    }
+    finish_sends(s, 0);
+}
+
+void tg_schedule_start(tg_schedule *s, bool sum)
+{
+    s->begun = (sum ? s->sum.count : s->copy.count) > 0;
+    if (s->begun)
+        begin_step(s, step_of(s, sum, 0));
 }
 
 void tg_schedule_copy(tg_schedule *s)
 {
-    for (const tg_step *step = s->copy.step; step < s->copy.step + s->copy.count; step++)
-        run_step(s, &step->send, &step->receive, s->copy_adds, step->gives);
-    finish_sends(s, 0);
+    run_steps(s, false);
     if (s->vector)
         bring(s, 0, s->blocks);
 }
 
 void tg_schedule_sum(tg_schedule *s)
 {
-    for (int i = s->sum.count - 1; i >= 0; i--)
-        run_step(s, &s->sum.step[i].receive, &s->sum.step[i].send, true, true);
-    finish_sends(s, 0);
+    run_steps(s, true);
 }

@@ -41,38 +41,36 @@ static void start_send(const tg_op *op, const ends *e, tg_space to, const void *
 {
     const tg_space from = to == TG_Y ? TG_X : TG_Y;
     if (e->plain)
-        tg_start_send(begin_of(&e->whole[from], in), e->entries, op->dtype, e->rank[to], op->comm,
-                      e->requests);
+        tg_start_send(op, begin_of(&e->whole[from], in), e->entries, e->rank[to], e->requests);
     else
-        MPI_Isend(in, 1, e->type[from], e->rank[to], TG_TAG, op->comm, e->requests);
+        MPI_Isend(in, 1, e->type[from], e->rank[to], op->tag, op->comm, e->requests);
 }
 
 static void start_receive(const tg_op *op, const ends *e, tg_space to, void *out)
 {
     const int from = e->rank[to == TG_Y ? TG_X : TG_Y];
     if (e->plain)
-        tg_start_receive(begin_of(&e->whole[to], out), e->entries, op->dtype, from, op->comm,
-                         e->requests);
+        tg_start_receive(op, begin_of(&e->whole[to], out), e->entries, from, e->requests);
     else
-        MPI_Irecv(out, 1, e->type[to], from, TG_TAG, op->comm, e->requests);
+        MPI_Irecv(out, 1, e->type[to], from, op->tag, op->comm, e->requests);
 }
 
 static void send(const tg_op *op, const ends *e, tg_space to, const void *in)
 {
     const tg_space from = to == TG_Y ? TG_X : TG_Y;
     if (e->plain)
-        tg_send(begin_of(&e->whole[from], in), e->entries, op->dtype, e->rank[to], op->comm);
+        tg_send(op, begin_of(&e->whole[from], in), e->entries, e->rank[to]);
     else
-        MPI_Send(in, 1, e->type[from], e->rank[to], TG_TAG, op->comm);
+        MPI_Send(in, 1, e->type[from], e->rank[to], op->tag, op->comm);
 }
 
 static void receive(const tg_op *op, const ends *e, tg_space to, void *out)
 {
     const int from = e->rank[to == TG_Y ? TG_X : TG_Y];
     if (e->plain)
-        tg_receive(begin_of(&e->whole[to], out), e->entries, op->dtype, from, op->comm);
+        tg_receive(op, begin_of(&e->whole[to], out), e->entries, from);
     else
-        MPI_Recv(out, 1, e->type[to], from, TG_TAG, op->comm, MPI_STATUS_IGNORE);
+        MPI_Recv(out, 1, e->type[to], from, op->tag, op->comm, MPI_STATUS_IGNORE);
 }
 
 /* Does this rank send, or receive, a message? Without one the tensor is empty or stays on its rank. */

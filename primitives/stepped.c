@@ -98,36 +98,43 @@ static char *vector_of(const group *g, tg_space to, void *out)
 }
 
 /* The owner receives nothing: when its copy cannot be the vector, it is made at the end. */
-static void broadcast_at_root(const tg_op *op, group *g, const void *x, void *y)
+static bool makes_copy(const group *g)
 {
-    const bool makes = g->of.holds && tg_blocks_contiguous(&g->of.part[TG_Y]);
-    const bool sends_x = tg_blocks_contiguous(&g->of.part[TG_X]);
-    tg_schedule_begin(&g->schedule, makes     ? tg_part_begin(&g->of.part[TG_Y], y)
-                                    : sends_x ? NULL
-                                              : g->packed);
-    give_input(g, TG_X, x);
+    return g->of.sends && g->of.holds && !tg_blocks_contiguous(&g->of.part[TG_Y]);
+}
+
+static void begin_broadcast(group *g, const void *x, void *y)
+{
+    tg_schedule *s = &g->schedule;
+    const bool sends_x = g->of.sends && tg_blocks_contiguous(&g->of.part[TG_X]);
+    const bool has_vector = g->of.holds && !makes_copy(g);
+    tg_schedule_begin(s, has_vector ? vector_of(g, TG_Y, y) : sends_x ? NULL : g->packed);
+    if (g->of.sends)
+        give_input(g, TG_X, x);
+    tg_schedule_start(s, false);
+}
+
+static void end_broadcast(const tg_op *op, group *g, const void *x, void *y)
+{
     tg_schedule_copy(&g->schedule);
-    if (g->of.holds && !makes && !op->in_place)
+    if (!g->of.sends)
+        put_output(g, TG_Y, y);
+    else if (makes_copy(g) && !op->in_place)
         tg_blocks_copy(&g->of.part[TG_X], x, &g->of.part[TG_Y], y);
 }
 
-static void broadcast_group(const tg_op *op, group *g, const void *x, void *y)
-{
-    if (g->of.sends) {
-        broadcast_at_root(op, g, x, y);
-        return;
-    }
-    tg_schedule_begin(&g->schedule, vector_of(g, TG_Y, y));
-    tg_schedule_copy(&g->schedule);
-    put_output(g, TG_Y, y);
-}
-
-static void reduce_group(const tg_op *op, group *g, const void *y, void *x)
+static void begin_reduce(group *g, const void *y, void *x)
 {
     tg_schedule *s = &g->schedule;
     tg_schedule_begin(s, g->of.sends ? vector_of(g, TG_X, x) : g->packed);
     if (g->of.holds)
         give_input(g, TG_Y, y);
+    tg_schedule_start(s, true);
+}
+
+static void end_reduce(const tg_op *op, group *g, void *x)
+{
+    tg_schedule *s = &g->schedule;
     tg_schedule_sum(s);
     if (g->of.sends) {
         tg_schedule_settle(s, 0, s->blocks);
@@ -137,31 +144,64 @@ static void reduce_group(const tg_op *op, group *g, const void *y, void *x)
     }
 }
 
-static void run_broadcast(tg_op *op, tg_space to, const void *in, void *out)
+static void begin_group(group *g, tg_space to, const void *in, void *out)
+{
+    if (to == TG_Y)
+        begin_broadcast(g, in, out);
+    else
+        begin_reduce(g, in, out);
+}
+
+static void end_group(const tg_op *op, group *g, tg_space to, const void *in, void *out)
+{
+    if (to == TG_Y)
+        end_broadcast(op, g, in, out);
+    else
+        end_reduce(op, g, out);
+}
+
+/* The second group's messages are started after all of the first: groups share a tag. */
+static void start_broadcast(tg_op *op, tg_space to, const void *in, void *out)
 {
     groups *g = op->state;
-    for (int i = 0; i < g->ngroups; i++)
-        if (to == TG_Y)
-            broadcast_group(op, &g->group[i], in, out);
-        else
-            reduce_group(op, &g->group[i], in, out);
+    if (g->ngroups > 0)
+        begin_group(&g->group[0], to, in, out);
+}
+
+static void finish_broadcast(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *g = op->state;
+    for (int i = 0; i < g->ngroups; i++) {
+        if (i > 0)
+            begin_group(&g->group[i], to, in, out);
+        end_group(op, &g->group[i], to, in, out);
+    }
 }
 
 tg_status tg_plan_stepped_broadcast(const tg_problem *problem, tg_op *op, const tg_pattern *pattern)
 {
-    op->run = run_broadcast;
+    tg_set_halves(op, start_broadcast, finish_broadcast);
     return tg_agree(op->comm, plan_groups(problem, op, pattern, false));
 }
 
-static void run_all_sum(tg_op *op, tg_space to, const void *in, void *out)
+static void start_all_sum(tg_op *op, tg_space to, const void *in, void *out)
 {
     groups *all = op->state;
     group *g = &all->group[0];
-    const tg_space from = to == TG_Y ? TG_X : TG_Y; /* its own adjoint */
     if (all->ngroups == 0)
         return;
     tg_schedule_begin(&g->schedule, vector_of(g, to, out));
-    give_input(g, from, in);
+    give_input(g, to == TG_Y ? TG_X : TG_Y, in); /* its own adjoint */
+    tg_schedule_start(&g->schedule, g->schedule.sum.count > 0);
+}
+
+static void finish_all_sum(tg_op *op, tg_space to, const void *in, void *out)
+{
+    groups *all = op->state;
+    group *g = &all->group[0];
+    (void)in;
+    if (all->ngroups == 0)
+        return;
     tg_schedule_sum(&g->schedule);
     tg_schedule_copy(&g->schedule);
     put_output(g, to, out);
@@ -170,7 +210,7 @@ static void run_all_sum(tg_op *op, tg_space to, const void *in, void *out)
 tg_status tg_plan_stepped_all_sum(const tg_problem *problem, tg_op *op, const tg_pattern *pattern)
 {
     /* The groups of a broadcast from each part's first copy to all its copies: one group a rank. */
-    op->run = run_all_sum;
+    tg_set_halves(op, start_all_sum, finish_all_sum);
     return tg_agree(op->comm, plan_groups(problem, op, pattern, true));
 }
 
@@ -201,10 +241,10 @@ static char *whole_begin(const gather *g, const void *whole)
 /* Bytes before this rank's block in the vector. */
 static ptrdiff_t own_start(const gather *g)
 {
-    return g->of.starts[g->of.me] * (ptrdiff_t)g->schedule.dtype->size;
+    return g->of.starts[g->of.me] * (ptrdiff_t)g->schedule.op->dtype->size;
 }
 
-static void run_copies(const tg_op *op, gather *g, const void *x, void *y)
+static void begin_copies(const tg_op *op, gather *g, const void *x, void *y)
 {
     tg_schedule *s = &g->schedule;
     const bool direct = !op->in_place && tg_blocks_contiguous(&g->of.own);
@@ -214,33 +254,52 @@ static void run_copies(const tg_op *op, gather *g, const void *x, void *y)
     const uintptr_t own = direct ? (uintptr_t)x + (uintptr_t)g->of.own.block->offset : 0;
     tg_schedule_input(s, direct ? (const char *)(own - (uintptr_t)own_start(g)) : s->vector,
                       g->of.me, 1);
-    tg_schedule_copy(s);
-    if (!g->of.in_order)
-        tg_gathered_unpack(&g->of, op, s->vector, y);
+    tg_schedule_start(s, false);
 }
 
-static void run_sums(const tg_op *op, gather *g, const void *y, void *x)
+static void end_copies(const tg_op *op, gather *g, void *y)
+{
+    tg_schedule_copy(&g->schedule);
+    if (!g->of.in_order)
+        tg_gathered_unpack(&g->of, op, g->schedule.vector, y);
+}
+
+static void begin_sums(const tg_op *op, gather *g, const void *y)
 {
     tg_schedule *s = &g->schedule;
     tg_schedule_begin(s, g->packed);
     if (!g->of.in_order)
         tg_gathered_pack(&g->of, op, y, g->packed);
     tg_schedule_input(s, g->of.in_order ? whole_begin(g, y) : g->packed, 0, s->blocks);
+    tg_schedule_start(s, true);
+}
+
+static void end_sums(gather *g, void *x)
+{
+    tg_schedule *s = &g->schedule;
     tg_schedule_sum(s);
     tg_schedule_settle(s, g->of.me, 1);
     tg_blocks_clear(&g->of.clear, x);
     tg_blocks_unpack(&g->of.own, g->packed + own_start(g), x);
 }
 
-static void run_gather(tg_op *op, tg_space to, const void *in, void *out)
+static void start_gather(tg_op *op, tg_space to, const void *in, void *out)
 {
     gather *g = op->state;
-    if (!g->member)
-        return;
-    if (to == TG_Y)
-        run_copies(op, g, in, out);
-    else
-        run_sums(op, g, in, out);
+    if (g->member && to == TG_Y)
+        begin_copies(op, g, in, out);
+    else if (g->member)
+        begin_sums(op, g, in);
+}
+
+static void finish_gather(tg_op *op, tg_space to, const void *in, void *out)
+{
+    gather *g = op->state;
+    (void)in;
+    if (g->member && to == TG_Y)
+        end_copies(op, g, out);
+    else if (g->member)
+        end_sums(g, out);
 }
 
 static tg_status plan_gather(const tg_problem *problem, tg_op *op, const tg_pattern *pattern)
@@ -250,7 +309,7 @@ static tg_status plan_gather(const tg_problem *problem, tg_op *op, const tg_patt
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *g);
     op->state = g;
     op->release = release_gather;
-    op->run = run_gather;
+    tg_set_halves(op, start_gather, finish_gather);
     op->messages = 0;
     g->member = tg_layout_place(&problem->y, op->rank) >= 0;
     if (!g->member)
