@@ -12,7 +12,8 @@ find_package(MPI 3.1 REQUIRED COMPONENTS C)
 
 # Calls that not every MPI library has: without them some algorithms are not offered. SimGrid's library declares the
 # neighbourhood collectives and ends the program when one is called. MPICH 4.0's MPI_Neighbor_alltoallw moves nothing
-# for a rank that only sends or only receives.
+# for a rank that only sends or only receives. SimGrid's ranks are threads of one process, whose shared memory says
+# nothing about a machine; its persistent requests may hang.
 include(CheckCSourceCompiles)
 set(CMAKE_REQUIRED_LIBRARIES MPI::MPI_C)
 check_c_source_compiles("
@@ -21,6 +22,19 @@ check_c_source_compiles("
   #error no neighbourhood collectives that work
   #endif
   int main(void) { return MPI_Neighbor_alltoallw(0, 0, 0, 0, 0, 0, 0, 0, MPI_COMM_WORLD); }" TG_HAVE_NEIGHBOR)
+check_c_source_compiles("
+  #include <mpi.h>
+  #ifdef SMPI_H
+  #error simulated ranks
+  #endif
+  int main(void) { MPI_Win w; void *p; return MPI_Win_allocate_shared(0, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &p, &w); }"
+  TG_HAVE_NODE)
+check_c_source_compiles("
+  #include <mpi.h>
+  #ifdef SMPI_H
+  #error persistent requests that may hang
+  #endif
+  int main(void) { return MPI_Startall(0, 0); }" TG_HAVE_PERSISTENT)
 check_c_source_compiles("
   #include <mpi.h>
   int main(void) { return MPI_Win_post(MPI_GROUP_EMPTY, 0, MPI_WIN_NULL) + MPI_Win_complete(MPI_WIN_NULL); }" TG_HAVE_RMA)

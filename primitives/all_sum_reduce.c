@@ -95,20 +95,19 @@ static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *res
 static const tg_algorithm reference = {"reference", "packed messages to and from the first copy",
                                        plan_reference, NULL};
 static const tg_algorithm mpi = {"mpi", "MPI_Allreduce", tg_plan_allreduce, NULL};
+#ifdef TG_HAVE_NODE
 static const tg_algorithm node = {
     "node", "shared memory inside a node, MPI_Allreduce between nodes", tg_plan_node_sum, NULL};
 static const tg_algorithm cma = {
     "cma", "as node, long runs read from the sender's memory where the system permits it",
     tg_plan_cma_sum, NULL};
-static const tg_algorithm *const algorithms[] = {&reference,
-                                                 &mpi,
-                                                 &tg_tree_all_sum,
-                                                 &tg_ring_all_sum,
-                                                 &tg_scatter_allgather_all_sum,
-                                                 &node,
-                                                 &cma,
-                                                 &tg_engine_auto,
-                                                 NULL};
+#endif
+static const tg_algorithm *const algorithms[] = {
+    &reference,      &mpi, &tg_tree_all_sum, &tg_ring_all_sum, &tg_scatter_allgather_all_sum,
+#ifdef TG_HAVE_NODE
+    &node,           &cma,
+#endif
+    &tg_engine_auto, NULL};
 
 /* P copies of the whole tensor. */
 static void auto_grid(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size)

@@ -13,9 +13,21 @@
 extern const tg_algorithm tg_engine_reference, tg_engine_p2p, tg_engine_alltoallw, tg_engine_node,
     tg_engine_cma;
 
-/* The same map, each in its own file. neighbor and rma are absent where the MPI library has not the
- * calls. */
+/* The same map, each in its own file. */
 extern const tg_algorithm tg_engine_persistent, tg_engine_alltoallv;
+
+/* Rows that are absent where the MPI library has not the calls, or simulates its ranks
+ * (cmake/FindLibraries.cmake). */
+#ifdef TG_HAVE_PERSISTENT
+#define TG_ROW_PERSISTENT &tg_engine_persistent,
+#else
+#define TG_ROW_PERSISTENT
+#endif
+#ifdef TG_HAVE_NODE
+#define TG_ROWS_NODE &tg_engine_node, &tg_engine_cma,
+#else
+#define TG_ROWS_NODE
+#endif
 #ifdef TG_HAVE_NEIGHBOR
 extern const tg_algorithm tg_engine_neighbor;
 #define TG_ROW_NEIGHBOR &tg_engine_neighbor,
@@ -30,12 +42,11 @@ extern const tg_algorithm tg_engine_rma;
 #endif
 /* For the lists of primitives in which each rank has few partners or all ranks are partners. */
 #define TG_ROWS_EXCHANGE                                                                           \
-    &tg_engine_p2p, &tg_engine_persistent, TG_ROW_NEIGHBOR &tg_engine_alltoallv,                   \
-        TG_ROW_RMA &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
+    &tg_engine_p2p, TG_ROW_PERSISTENT TG_ROW_NEIGHBOR &tg_engine_alltoallv,                        \
+        TG_ROW_RMA TG_ROWS_NODE &tg_engine_auto, NULL
 
 /* For scatter and gather, in which one rank has all others as partners. */
-#define TG_ROWS_ONE_TO_ALL                                                                         \
-    &tg_engine_p2p, &tg_engine_persistent, &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
+#define TG_ROWS_ONE_TO_ALL &tg_engine_p2p, TG_ROW_PERSISTENT TG_ROWS_NODE &tg_engine_auto, NULL
 
 /* Calls: Collective on op->comm. What reference does: pieces that were planned with packed buffers
  * on both sides move towards `to`. in and out may be the same buffer. */

@@ -45,7 +45,7 @@ static tg_status make_tables(tg_node *node)
     return tg_check_memory(good ? node : NULL, (ptrdiff_t)(size * sizeof *node->done));
 }
 
-/* Each rank's ring, in pages of its own. The library may refuse: then it does on all ranks. */
+/* Each rank's rings, in pages of their own. The library may refuse: then it does on all ranks. */
 static tg_status open_window(tg_node *node)
 {
     MPI_Info info;
@@ -53,19 +53,19 @@ static tg_status open_window(tg_node *node)
     MPI_Info_create(&info);
     MPI_Info_set(info, "alloc_shared_noncontig", "true");
     MPI_Comm_set_errhandler(node->mpi, MPI_ERRORS_RETURN);
-    const int code = MPI_Win_allocate_shared((MPI_Aint)(sizeof(tg_ring) + TG_LINE_BYTES), 1, info,
-                                             node->mpi, &mine, &node->window);
+    const MPI_Aint bytes = TG_RINGS * (MPI_Aint)sizeof(tg_ring) + TG_LINE_BYTES;
+    const int code = MPI_Win_allocate_shared(bytes, 1, info, node->mpi, &mine, &node->window);
     MPI_Comm_set_errhandler(node->mpi, MPI_ERRORS_ARE_FATAL);
     MPI_Info_free(&info);
     if (code == MPI_SUCCESS)
         return tg_success();
     node->window = MPI_WIN_NULL;
-    return tg_fail(TG_NO_MEMORY, "no shared memory for %zu bytes of a node's rank",
-                   sizeof(tg_ring));
+    return tg_fail(TG_NO_MEMORY, "no shared memory for %td bytes of a node's rank",
+                   (ptrdiff_t)bytes);
 }
 
-/* Where each ring begins here: at the first line of the cache of its rank's share, whose addresses
- * differ from rank to rank by whole pages. */
+/* Where the rings of each rank begin here: at the first line of the cache of its share, whose
+ * addresses differ from rank to rank by whole pages. */
 static void find_rings(tg_node *node)
 {
     for (int i = 0; i < node->size; i++) {
@@ -76,11 +76,11 @@ static void find_rings(tg_node *node)
         const uintptr_t past = (uintptr_t)begin % TG_LINE_BYTES;
         node->ring[i] = (void *)(begin + (past > 0 ? TG_LINE_BYTES - past : 0));
     }
-    tg_ring *mine = node->ring[node->rank];
-    for (int i = 0; i < TG_NODE_SLOTS; i++) {
-        atomic_init(&mine->slot[i].filled, 0);
-        atomic_init(&mine->slot[i].readers, 0);
-    }
+    for (tg_ring *mine = node->ring[node->rank]; mine < node->ring[node->rank] + TG_RINGS; mine++)
+        for (int i = 0; i < TG_NODE_SLOTS; i++) {
+            atomic_init(&mine->slot[i].filled, 0);
+            atomic_init(&mine->slot[i].readers, 0);
+        }
     MPI_Barrier(node->mpi); /* nobody looks before the heads are clear */
 }
 
@@ -161,37 +161,98 @@ ptrdiff_t tg_chunk_of(ptrdiff_t bytes)
     return chunk < tg_largest_chunk ? chunk : tg_largest_chunk;
 }
 
-static tg_slot *slot_of(const tg_node *node, int index, uint64_t number)
+tg_status tg_chunks_keep(tg_op *op, tg_node *node, tg_chunks *c)
 {
-    return &node->ring[index]->slot[number % TG_NODE_SLOTS];
+    const ptrdiff_t bytes = node->size * (ptrdiff_t)sizeof *c->fills;
+    c->node = node;
+    c->fills = tg_keep(op, bytes);
+    c->first = tg_keep(op, bytes);
+    return tg_check_memory(c->fills && c->first ? c->fills : NULL, bytes);
 }
 
-char *tg_chunk_begin(const tg_node *node, uint64_t number)
+void tg_chunks_tell(tg_chunks *c, uint64_t fills)
 {
-    tg_slot *slot = slot_of(node, node->rank, number);
-    if (atomic_load_explicit(&slot->readers, memory_order_acquire) != 0)
+    MPI_Allgather(&fills, 1, MPI_UINT64_T, c->fills, 1, MPI_UINT64_T, c->node->mpi);
+}
+
+void tg_chunks_free(tg_chunks *c)
+{
+    free(c->fills);
+    free(c->first);
+}
+
+void tg_chunks_begin(tg_chunks *c, bool halves)
+{
+    for (int i = 0; i < c->node->size; i++) {
+        c->first[i] = c->node->done[i];
+        c->node->done[i] += c->fills[i];
+    }
+    c->halves = halves;
+    c->ring = halves ? TG_EARLY : TG_LATE;
+}
+
+void tg_chunks_go_on(tg_chunks *c)
+{
+    c->ring = TG_LATE;
+}
+
+static uint64_t number_of(const tg_chunks *c, int index, uint64_t chunk)
+{
+    return c->first[index] + chunk;
+}
+
+static tg_slot *slot_of(const tg_chunks *c, int index, int ring, uint64_t number)
+{
+    return &c->node->ring[index][ring].slot[number % TG_NODE_SLOTS];
+}
+
+/* The ring in which the chunk stands; -1: none. */
+static int find_ring(const tg_chunks *c, int index, uint64_t number)
+{
+    for (int ring = TG_LATE; ring <= (c->halves ? TG_EARLY : TG_LATE); ring++)
+        if (atomic_load_explicit(&slot_of(c, index, ring, number)->filled, memory_order_acquire) ==
+            number + 1)
+            return ring;
+    return -1;
+}
+
+char *tg_chunk_begin(const tg_chunks *c, uint64_t chunk)
+{
+    const int me = c->node->rank;
+    const uint64_t number = number_of(c, me, chunk);
+    if (atomic_load_explicit(&slot_of(c, me, c->ring, number)->readers, memory_order_acquire) != 0)
         return NULL;
-    return node->ring[node->rank]->data[number % TG_NODE_SLOTS];
+    return c->node->ring[me][c->ring].data[number % TG_NODE_SLOTS];
 }
 
-void tg_chunk_give(const tg_node *node, uint64_t number, int readers)
+void tg_chunk_give(const tg_chunks *c, uint64_t chunk, int readers)
 {
-    tg_slot *slot = slot_of(node, node->rank, number);
+    const uint64_t number = number_of(c, c->node->rank, chunk);
+    tg_slot *slot = slot_of(c, c->node->rank, c->ring, number);
     atomic_store_explicit(&slot->readers, readers, memory_order_relaxed);
     atomic_store_explicit(&slot->filled, number + 1, memory_order_release);
 }
 
-const char *tg_chunk_look(const tg_node *node, int index, uint64_t number)
+bool tg_chunk_is_read(const tg_chunks *c, uint64_t chunk)
 {
-    const tg_slot *slot = slot_of(node, index, number);
-    if (atomic_load_explicit(&slot->filled, memory_order_acquire) != number + 1)
-        return NULL;
-    return node->ring[index]->data[number % TG_NODE_SLOTS];
+    const uint64_t number = number_of(c, c->node->rank, chunk);
+    const int ring = find_ring(c, c->node->rank, number); /* -1: the slot has been filled again */
+    return ring < 0 || atomic_load_explicit(&slot_of(c, c->node->rank, ring, number)->readers,
+                                            memory_order_acquire) == 0;
 }
 
-void tg_chunk_drop(const tg_node *node, int index, uint64_t number)
+const char *tg_chunk_look(const tg_chunks *c, int index, uint64_t chunk)
 {
-    atomic_fetch_sub_explicit(&slot_of(node, index, number)->readers, 1, memory_order_release);
+    const uint64_t number = number_of(c, index, chunk);
+    const int ring = find_ring(c, index, number);
+    return ring < 0 ? NULL : c->node->ring[index][ring].data[number % TG_NODE_SLOTS];
+}
+
+void tg_chunk_drop(const tg_chunks *c, int index, uint64_t chunk)
+{
+    const uint64_t number = number_of(c, index, chunk);
+    atomic_fetch_sub_explicit(&slot_of(c, index, find_ring(c, index, number), number)->readers, 1,
+                              memory_order_release);
 }
 
 void tg_node_wait(const tg_op *op, int idle)

@@ -6,7 +6,13 @@
  * has filled its last chunk may leave before others have read it.
  *
  * Chunks are numbered from the node's beginning, over all applies: each rank knows how many chunks
- * each rank of the node fills in one apply of a plan, and adds them up, taking part or not. */
+ * each rank of the node fills in one apply of a plan, and adds them up when it begins, taking part
+ * or not.
+ *
+ * A second ring is for applies in two halves: the first half fills of it what is free and waits for
+ * nobody, the second half fills the rest into the first ring, as a whole apply does, and readers
+ * look into both. So chunks of operators under way keep no other operator waiting, whatever is
+ * applied or finished in between. */
 #ifndef TG_NODE_H
 #define TG_NODE_H
 
@@ -41,13 +47,16 @@ typedef struct {
     _Alignas(TG_LINE_BYTES) char data[TG_NODE_SLOTS][TG_CHUNK_BYTES];
 } tg_ring;
 
+/* What fills a ring: whole applies and second halves; first halves. */
+enum { TG_LATE, TG_EARLY, TG_RINGS };
+
 struct tg_node {
     MPI_Comm mpi;
     int rank, size; /* in mpi */
     int *ranks;     /* of the plans' communicator, ascending: its cost is the node's size */
     MPI_Win window; /* MPI_WIN_NULL: a rank alone */
-    tg_ring **ring; /* of each rank */
-    uint64_t *done; /* chunks that each rank has filled in earlier applies */
+    tg_ring **ring; /* TG_RINGS of each rank */
+    uint64_t *done; /* chunks of each rank that have got their numbers */
     pid_t *process; /* of each rank; NULL: the system does not let them read each other's memory */
 };
 
@@ -59,15 +68,35 @@ void tg_node_close(tg_node *node);
 /* Calls: Local. The index in the node of a rank of the plans' communicator; -1: another node. */
 int tg_node_index(const tg_node *node, int rank);
 
-/* Calls: Local. The place of chunk `number` of this rank if it is free to be filled, else NULL; and
- * letting `readers` (at least 1) have it. */
-char *tg_chunk_begin(const tg_node *node, uint64_t number);
-void tg_chunk_give(const tg_node *node, uint64_t number, int readers);
+/* The chunks of an apply. The chunks of each rank are counted from 0 here. */
+typedef struct {
+    tg_node *node;
+    uint64_t *fills; /* chunks that each rank of the node fills in an apply */
+    uint64_t *first; /* number of each rank's first chunk of this apply */
+    bool halves;     /* of this apply */
+    int ring;        /* that is filled now */
+} tg_chunks;
 
-/* Calls: Local. Chunk `number` of a rank of the node if it has been filled, else NULL; and letting it
- * go, once for each reader. */
-const char *tg_chunk_look(const tg_node *node, int index, uint64_t number);
-void tg_chunk_drop(const tg_node *node, int index, uint64_t number);
+/* Calls: Collective on node->mpi. Every rank says how many chunks it fills in an apply of a plan,
+ * whose tables tg_chunks_keep has made; that is Local. Errors: TG_NO_MEMORY. */
+tg_status tg_chunks_keep(tg_op *op, tg_node *node, tg_chunks *chunks);
+void tg_chunks_tell(tg_chunks *chunks, uint64_t fills);
+void tg_chunks_free(tg_chunks *chunks);
+
+/* Calls: Local. An apply begins, whole or in halves; its second half begins. */
+void tg_chunks_begin(tg_chunks *chunks, bool halves);
+void tg_chunks_go_on(tg_chunks *chunks);
+
+/* Calls: Local. The place of a chunk of this rank if it is free to be filled, else NULL; letting
+ * `readers` (at least 1) have it; and have all of them let it go? */
+char *tg_chunk_begin(const tg_chunks *chunks, uint64_t chunk);
+void tg_chunk_give(const tg_chunks *chunks, uint64_t chunk, int readers);
+bool tg_chunk_is_read(const tg_chunks *chunks, uint64_t chunk);
+
+/* Calls: Local. A chunk of a rank of the node if it has been filled, else NULL; and letting it go,
+ * once for each reader. */
+const char *tg_chunk_look(const tg_chunks *chunks, int index, uint64_t chunk);
+void tg_chunk_drop(const tg_chunks *chunks, int index, uint64_t chunk);
 
 /* Runs of at least so many bytes are read from another process as they lie. A test lowers it. */
 extern ptrdiff_t tg_shortest_run;

@@ -36,47 +36,34 @@ static ptrdiff_t chunk_of(const tg_op *op, const tg_node_sum *n, int share, int6
     return end - *first < n->chunk ? end - *first : n->chunk;
 }
 
-/* From a member's first chunk of an apply: its terms for this rank, its sums. */
-static uint64_t number_of_terms(const tg_node_sum *n, const tg_sharer *m, int64_t row)
+/* Which of a member's chunks has its terms for this rank; its sums. */
+static uint64_t chunk_of_terms(const tg_node_sum *n, const tg_sharer *m, int64_t row)
 {
     const int64_t sums = m->owns && row > n->lag ? row - n->lag : 0;
-    return n->node->done[m->index] + (uint64_t)(row * m->terms + m->place + sums);
+    return (uint64_t)(row * m->terms + m->place + sums);
 }
 
-static uint64_t number_of_sum(const tg_node_sum *n, const tg_sharer *m, int64_t row)
+static uint64_t chunk_of_sum(const tg_node_sum *n, const tg_sharer *m, int64_t row)
 {
     const int64_t rows = row + n->lag + 1 < n->rows ? row + n->lag + 1 : n->rows;
-    return n->node->done[m->index] + (uint64_t)(rows * m->terms + row);
+    return (uint64_t)(rows * m->terms + row);
 }
 
 /* ---- running ---- */
 
-/* Where an apply has come to. */
-typedef struct {
-    const void *in;
-    void *out;
-    const tg_blocks *from, *to; /* the part in them */
-    uint64_t number;            /* of the chunk to be filled next */
-    int64_t row;                /* that it stands in */
-    int step;                   /* whose terms it is; members: the sum */
-    int64_t added;              /* chunks of this rank's share that are sums of the node */
-    int adds;                   /* the step whose terms are added next; 0: its own */
-    int64_t final;              /* chunks that may be given to all */
-} progress;
-
-static bool fill(const tg_node_sum *n, progress *p, const tg_blocks *blocks, const void *buffer,
-                 ptrdiff_t first, ptrdiff_t bytes, int readers)
+static bool fill(const tg_node_sum *n, tg_sum_progress *p, const tg_blocks *blocks,
+                 const void *buffer, ptrdiff_t first, ptrdiff_t bytes, int readers)
 {
-    char *place = tg_chunk_begin(n->node, p->number);
+    char *place = tg_chunk_begin(&n->chunks, p->chunk);
     if (!place)
         return false;
     tg_part_pack(blocks, first, bytes, buffer, place);
-    tg_chunk_give(n->node, p->number++, readers);
+    tg_chunk_give(&n->chunks, p->chunk++, readers);
     return true;
 }
 
 /* The next chunk of this rank, if there is a place for it and it is a sum already. */
-static bool push(const tg_op *op, const tg_node_sum *n, progress *p)
+static bool push(const tg_op *op, const tg_node_sum *n, tg_sum_progress *p)
 {
     ptrdiff_t first;
     if (p->row == n->rows + n->lag)
@@ -103,7 +90,7 @@ static bool push(const tg_op *op, const tg_node_sum *n, progress *p)
 }
 
 /* The terms of the next member, this rank's own first, go to the sum of the next chunk. */
-static bool add(const tg_op *op, const tg_node_sum *n, progress *p)
+static bool add(const tg_op *op, const tg_node_sum *n, tg_sum_progress *p)
 {
     if (!n->member[n->mine].owns || p->added == n->rows)
         return false;
@@ -113,12 +100,12 @@ static bool add(const tg_op *op, const tg_node_sum *n, progress *p)
             tg_part_copy(p->from, first, bytes, p->in, p->to, p->out);
     } else {
         const tg_sharer *m = &n->member[(n->mine + p->adds) % n->members];
-        const uint64_t number = number_of_terms(n, m, p->added);
-        const char *place = tg_chunk_look(n->node, m->index, number);
+        const uint64_t chunk = chunk_of_terms(n, m, p->added);
+        const char *place = tg_chunk_look(&n->chunks, m->index, chunk);
         if (!place)
             return false;
         tg_part_add(p->to, op->dtype, first, bytes, place, p->out);
-        tg_chunk_drop(n->node, m->index, number);
+        tg_chunk_drop(&n->chunks, m->index, chunk);
     }
     if (++p->adds == n->members) {
         p->adds = 0;
@@ -128,7 +115,7 @@ static bool add(const tg_op *op, const tg_node_sum *n, progress *p)
 }
 
 /* The sums of the nodes become the sum of all. */
-static void add_nodes(const tg_op *op, const tg_node_sum *n, const progress *p)
+static void add_nodes(const tg_op *op, const tg_node_sum *n, const tg_sum_progress *p)
 {
     const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
     const ptrdiff_t begin = tg_split_start(n->entries, n->shares, n->mine),
@@ -143,20 +130,20 @@ static void add_nodes(const tg_op *op, const tg_node_sum *n, const progress *p)
 }
 
 /* One chunk of each owner whose sum is there; *left: chunks that are still to be read. */
-static bool read_sums(const tg_op *op, tg_node_sum *n, const progress *p, int64_t *left)
+static bool read_sums(const tg_op *op, tg_node_sum *n, const tg_sum_progress *p, int64_t *left)
 {
     bool moved = false;
     for (int i = 0; i < n->shares; i++) {
         tg_sharer *m = &n->member[i];
         if (i == n->mine || m->had == n->rows)
             continue;
-        const uint64_t number = number_of_sum(n, m, m->had);
-        const char *place = tg_chunk_look(n->node, m->index, number);
+        const uint64_t chunk = chunk_of_sum(n, m, m->had);
+        const char *place = tg_chunk_look(&n->chunks, m->index, chunk);
         if (!place)
             continue;
         ptrdiff_t first, bytes = chunk_of(op, n, i, m->had, &first);
         tg_part_unpack(p->to, first, bytes, place, p->out);
-        tg_chunk_drop(n->node, m->index, number);
+        tg_chunk_drop(&n->chunks, m->index, chunk);
         m->had++;
         --*left;
         moved = true;
@@ -164,12 +151,18 @@ static bool read_sums(const tg_op *op, tg_node_sum *n, const progress *p, int64_
     return moved;
 }
 
-static void run_dealt(const tg_op *op, tg_node_sum *n, progress *p)
+static void begin_dealt(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
+{
+    for (int i = 0; i < n->members; i++)
+        n->member[i].had = 0;
+    while (n->chunks.halves && push(op, n, p))
+        ;
+}
+
+static void end_dealt(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
     const bool owns = n->member[n->mine].owns;
     int64_t left = n->rows * (n->shares - (owns ? 1 : 0));
-    for (int i = 0; i < n->members; i++)
-        n->member[i].had = 0;
     for (int idle = 0; left > 0 || p->row < n->rows + n->lag || (owns && p->added < n->rows);
          idle++) {
         bool moved = push(op, n, p);
@@ -186,51 +179,68 @@ static void run_dealt(const tg_op *op, tg_node_sum *n, progress *p)
     }
 }
 
-/* Every member has one chunk. This rank reads its own too: in place it may have been overwritten. */
-static void run_direct(const tg_op *op, const tg_node_sum *n, progress *p)
+/* Every member has one chunk. */
+static void begin_direct(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
     const ptrdiff_t bytes = n->entries * (ptrdiff_t)op->dtype->size;
-    for (int idle = 0; !fill(n, p, p->from, p->in, 0, bytes, n->members - 1); idle++)
+    if (p->chunk == 0)
+        fill(n, p, p->from, p->in, 0, bytes, n->members - 1);
+}
+
+/* This rank reads its own chunk too: in place it may have been overwritten. */
+static void end_direct(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
+{
+    for (int idle = 0; p->chunk == 0; idle++) {
+        begin_direct(op, n, p);
         tg_node_wait(op, idle);
+    }
     for (int i = 0; i < n->members; i++) {
         const tg_sharer *m = &n->member[i];
-        const uint64_t number = n->node->done[m->index];
         const char *place;
-        for (int idle = 0; (place = tg_chunk_look(n->node, m->index, number)) == NULL; idle++)
+        for (int idle = 0; (place = tg_chunk_look(&n->chunks, m->index, 0)) == NULL; idle++)
             tg_node_wait(op, idle);
         if (i == 0)
             tg_blocks_unpack(p->to, place, p->out);
         else
             tg_blocks_add(p->to, op->dtype, place, p->out);
         if (i != n->mine)
-            tg_chunk_drop(n->node, m->index, number);
+            tg_chunk_drop(&n->chunks, m->index, 0);
     }
 }
 
 /* Wait for a chunk that holds the address of a member's buffer. */
 static const char *address_of(const tg_op *op, const tg_node_sum *n, const tg_sharer *m,
-                              uint64_t number)
+                              uint64_t chunk)
 {
     const char *place, *address;
-    for (int idle = 0; (place = tg_chunk_look(n->node, m->index, number)) == NULL; idle++)
+    for (int idle = 0; (place = tg_chunk_look(&n->chunks, m->index, chunk)) == NULL; idle++)
         tg_node_wait(op, idle);
     memcpy(&address, place, sizeof address);
     return address;
 }
 
-/* Let `readers` have the address of a buffer of this rank. */
-static void tell_address(const tg_op *op, const tg_node_sum *n, progress *p, const void *buffer,
-                         int readers)
+/* Let `readers` have the address of a buffer of this rank, in its next chunk, if there is a place
+ * for it. */
+static bool tell_address(const tg_node_sum *n, tg_sum_progress *p, const void *buffer, int readers)
 {
-    char *place;
-    for (int idle = 0; (place = tg_chunk_begin(n->node, p->number)) == NULL; idle++)
-        tg_node_wait(op, idle);
+    char *place = tg_chunk_begin(&n->chunks, p->chunk);
+    if (!place)
+        return false;
     memcpy(place, &buffer, sizeof buffer);
-    tg_chunk_give(n->node, p->number++, readers);
+    tg_chunk_give(&n->chunks, p->chunk++, readers);
+    return true;
+}
+
+/* The first chunk of each member has the address of its terms. */
+static void begin_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
+{
+    (void)op;
+    if (p->chunk == 0)
+        tell_address(n, p, p->in, n->shares - (n->member[n->mine].owns ? 1 : 0));
 }
 
 /* This rank's share is added from the members' memory, through the scratch. */
-static void read_terms(const tg_op *op, const tg_node_sum *n, const progress *p)
+static void read_terms(const tg_op *op, const tg_node_sum *n, const tg_sum_progress *p)
 {
     for (int64_t row = 0; row < n->rows; row++) {
         ptrdiff_t first, bytes = chunk_of(op, n, n->mine, row, &first);
@@ -240,74 +250,108 @@ static void read_terms(const tg_op *op, const tg_node_sum *n, const progress *p)
             const tg_sharer *m = &n->member[(n->mine + step) % n->members];
             tg_block run = {.run_bytes = bytes};
             const tg_blocks packed = {&run, 1};
-            const char *in = address_of(op, n, m, n->node->done[m->index]);
+            const char *in = address_of(op, n, m, 0);
             tg_node_read(n->node, m->index, p->from, first, bytes, in, &packed, 0, n->scratch);
             tg_part_add(p->to, op->dtype, first, bytes, n->scratch, p->out);
         }
     }
     for (int i = 0; i < n->members; i++)
         if (i != n->mine)
-            tg_chunk_drop(n->node, n->member[i].index, n->node->done[n->member[i].index]);
+            tg_chunk_drop(&n->chunks, n->member[i].index, 0);
 }
 
-/* The first chunk of each member has the address of its terms, the second of an owner that of its
- * sums. A buffer is left when all have read it. */
-static void run_reading(const tg_op *op, const tg_node_sum *n, progress *p)
+/* The second chunk of an owner has the address of its sums. A buffer is left when all have read
+ * it. */
+static void end_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
     const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
-    const bool owns = n->member[n->mine].owns;
-    const uint64_t begin = p->number;
-    tell_address(op, n, p, p->in, n->shares - (owns ? 1 : 0));
-    if (owns) {
+    for (int idle = 0; p->chunk == 0; idle++) {
+        begin_reading(op, n, p);
+        tg_node_wait(op, idle);
+    }
+    if (n->member[n->mine].owns) {
         read_terms(op, n, p);
         if (n->between != MPI_COMM_NULL)
             add_nodes(op, n, p);
-        tell_address(op, n, p, p->out, n->members - 1);
+        for (int idle = 0; !tell_address(n, p, p->out, n->members - 1); idle++)
+            tg_node_wait(op, idle);
     }
     for (int step = 1; step < n->members; step++) {
         const int i = (n->mine + step) % n->members;
         const tg_sharer *m = &n->member[i];
         if (!m->owns)
             continue;
-        const uint64_t number = n->node->done[m->index] + 1;
         const ptrdiff_t first = size * tg_split_start(n->entries, n->shares, i),
                         end = size * tg_split_start(n->entries, n->shares, i + 1);
-        const char *sums = address_of(op, n, m, number);
+        const char *sums = address_of(op, n, m, 1);
         tg_node_read(n->node, m->index, p->to, first, end - first, sums, p->to, first, p->out);
-        tg_chunk_drop(n->node, m->index, number);
+        tg_chunk_drop(&n->chunks, m->index, 1);
     }
-    for (uint64_t number = begin; number < p->number; number++)
-        for (int idle = 0; !tg_chunk_begin(n->node, number); idle++)
+    for (uint64_t chunk = 0; chunk < p->chunk; chunk++)
+        for (int idle = 0; !tg_chunk_is_read(&n->chunks, chunk); idle++)
             tg_node_wait(op, idle);
 }
 
 /* No other member in the node. */
-static void run_alone(const tg_op *op, const tg_node_sum *n, const progress *p)
+static void begin_alone(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
+    (void)n;
     if (!op->in_place)
         tg_blocks_copy(p->from, p->in, p->to, p->out);
+}
+
+static void end_alone(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
+{
     if (n->between != MPI_COMM_NULL)
         add_nodes(op, n, p);
 }
 
-void tg_run_node_sum(tg_op *op, tg_space to, const void *in, void *out)
+/* ---- halves ---- */
+
+typedef struct {
+    void (*begin)(const tg_op *op, tg_node_sum *n, tg_sum_progress *p); /* waits for nobody */
+    void (*end)(const tg_op *op, tg_node_sum *n, tg_sum_progress *p);
+} way;
+
+/* How this rank takes part; NULL: it has no part. */
+static const way *way_of(const tg_node_sum *n)
+{
+    static const way alone = {begin_alone, end_alone}, direct = {begin_direct, end_direct},
+                     reading = {begin_reading, end_reading}, dealt = {begin_dealt, end_dealt};
+    return n->entries == 0   ? NULL
+           : n->members == 1 ? &alone
+           : n->direct       ? &direct
+           : n->reads        ? &reading
+                             : &dealt;
+}
+
+static void begin(tg_op *op, tg_space to, const void *in, void *out, bool halves)
 {
     tg_node_sum *n = op->state;
     const tg_space from = to == TG_Y ? TG_X : TG_Y; /* its own adjoint */
-    progress p = {.in = in,
-                  .out = out,
-                  .from = &n->part[from],
-                  .to = &n->part[to],
-                  .number = n->node->done[n->node->rank],
-                  .step = 1};
-    if (n->members == 1)
-        run_alone(op, n, &p);
-    else if (n->entries > 0 && n->direct)
-        run_direct(op, n, &p);
-    else if (n->entries > 0 && n->reads)
-        run_reading(op, n, &p);
-    else if (n->entries > 0)
-        run_dealt(op, n, &p);
-    for (int i = 0; i < n->node->size; i++)
-        n->node->done[i] += n->fills[i];
+    n->now = (tg_sum_progress){
+        .in = in, .out = out, .from = &n->part[from], .to = &n->part[to], .step = 1};
+    tg_chunks_begin(&n->chunks, halves);
+    if (way_of(n))
+        way_of(n)->begin(op, n, &n->now);
+}
+
+void tg_start_node_sum(tg_op *op, tg_space to, const void *in, void *out)
+{
+    begin(op, to, in, out, true);
+}
+
+void tg_finish_node_sum(tg_op *op, tg_space to, const void *in, void *out)
+{
+    tg_node_sum *n = op->state;
+    (void)to, (void)in, (void)out;
+    tg_chunks_go_on(&n->chunks);
+    if (way_of(n))
+        way_of(n)->end(op, n, &n->now);
+}
+
+void tg_run_node_sum(tg_op *op, tg_space to, const void *in, void *out)
+{
+    begin(op, to, in, out, false);
+    tg_finish_node_sum(op, to, in, out);
 }

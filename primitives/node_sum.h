@@ -21,6 +21,19 @@ typedef struct {
     int64_t had;   /* chunks of its sums that have been read in this apply */
 } tg_sharer;
 
+/* Where an apply has come to. */
+typedef struct {
+    const void *in;
+    void *out;
+    const tg_blocks *from, *to; /* the part in them */
+    uint64_t chunk;             /* to be filled next */
+    int64_t row;                /* that it stands in */
+    int step;                   /* whose terms it is; members: the sum */
+    int64_t added;              /* chunks of this rank's share that are sums of the node */
+    int adds;                   /* the step whose terms are added next; 0: its own */
+    int64_t final;              /* chunks that may be given to all */
+} tg_sum_progress;
+
 typedef struct {
     tg_node *node;
     tg_blocks part[2]; /* in buffers of x and y, as a pair */
@@ -39,10 +52,13 @@ typedef struct {
     tg_group *owners;  /* of this rank's share, one a node; NULL: none, or there is one node */
     MPI_Comm between;  /* of owners */
     char *packed;      /* owners: the share, when it is no single run */
-    uint64_t *fills;   /* chunks that each rank of the node fills in an apply */
+    tg_chunks chunks;
+    tg_sum_progress now;
 } tg_node_sum;
 
-/* Calls: Collective on op->comm: the operator's run. */
+/* Calls: Collective on op->comm: the operator's run, and its halves. */
 void tg_run_node_sum(tg_op *op, tg_space to, const void *in, void *out);
+void tg_start_node_sum(tg_op *op, tg_space to, const void *in, void *out);
+void tg_finish_node_sum(tg_op *op, tg_space to, const void *in, void *out);
 
 #endif

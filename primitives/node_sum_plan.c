@@ -19,7 +19,7 @@ static void release(tg_op *op)
     free(n->places);
     free(n->packed);
     free(n->scratch);
-    free(n->fills);
+    tg_chunks_free(&n->chunks);
     free(n);
 }
 
@@ -148,7 +148,7 @@ static void tell_fills(tg_node_sum *n)
     else if (n->members > 1)
         fills =
             (uint64_t)(n->rows * (n->member[n->mine].terms + (n->member[n->mine].owns ? 1 : 0)));
-    MPI_Allgather(&fills, 1, MPI_UINT64_T, n->fills, 1, MPI_UINT64_T, n->node->mpi);
+    tg_chunks_tell(&n->chunks, fills);
 }
 
 static tg_status plan(const tg_problem *problem, tg_op *op, bool reads)
@@ -158,17 +158,18 @@ static tg_status plan(const tg_problem *problem, tg_op *op, bool reads)
     if (status.code != TG_OK)
         return status;
     tg_node_sum *n = tg_keep(op, (ptrdiff_t)sizeof *n);
-    const ptrdiff_t bytes = node->size * (ptrdiff_t)sizeof *n->fills;
+    status = tg_check_memory(n, (ptrdiff_t)sizeof *n);
     if (n) {
         n->node = node;
         n->between = MPI_COMM_NULL;
         n->reads = reads && node->process;
-        n->fills = tg_keep(op, bytes);
         op->state = n;
         op->release = release;
         op->run = tg_run_node_sum;
+        op->start = tg_start_node_sum;
+        op->finish = tg_finish_node_sum;
+        status = tg_chunks_keep(op, node, &n->chunks);
     }
-    status = tg_check_memory(n && n->fills ? n : NULL, bytes);
     if (status.code == TG_OK)
         status = find_part(problem, op, n);
     status = tg_agree(op->comm, status);

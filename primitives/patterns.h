@@ -14,11 +14,11 @@ extern const tg_algorithm tg_tree_all_gather, tg_ring_all_gather;
 
 /* For the lists of broadcast and sum_reduce, and of all_gather and reduce_scatter. */
 #define TG_ROWS_COPIES                                                                             \
-    &tg_engine_p2p, &tg_engine_persistent, &tg_tree_broadcast, &tg_chain_broadcast,                \
-        &tg_scatter_allgather_broadcast, &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
+    &tg_engine_p2p, TG_ROW_PERSISTENT &tg_tree_broadcast, &tg_chain_broadcast,                     \
+        &tg_scatter_allgather_broadcast, TG_ROWS_NODE &tg_engine_auto, NULL
 #define TG_ROWS_GATHERED                                                                           \
-    &tg_engine_p2p, &tg_engine_persistent, &tg_tree_all_gather, &tg_ring_all_gather,               \
-        &tg_engine_node, &tg_engine_cma, &tg_engine_auto, NULL
+    &tg_engine_p2p, TG_ROW_PERSISTENT &tg_tree_all_gather, &tg_ring_all_gather,                    \
+        TG_ROWS_NODE &tg_engine_auto, NULL
 
 /* Their steps. */
 extern const tg_pattern tg_steps_binomial, tg_steps_chain, tg_steps_halving; /* of broadcast */

@@ -3,6 +3,9 @@
  * type for each apply. */
 #include "primitives/tests/checks.h"
 
+#include "primitives/count.h"
+#include "primitives/node.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -178,6 +181,25 @@ bool case_make(const char *line, int rank, int size, test_case *c, char text[256
     c->hull = model_hull(&c->x, &c->y);
     c->store_x = model_store_read(line, "store-x", c->m.x.ndim);
     c->store_y = model_store_read(line, "store-y", c->m.x.ndim);
+    return true;
+}
+
+bool case_limit(int argc, char **argv, int *i)
+{
+    if (*i + 1 >= argc)
+        return false;
+    const long value = strtol(argv[*i + 1], NULL, 10);
+    if (strcmp(argv[*i], "--largest-count") == 0)
+        tg_largest_count = value;
+    else if (strcmp(argv[*i], "--node-size") == 0)
+        tg_node_size = (int)value;
+    else if (strcmp(argv[*i], "--largest-chunk") == 0)
+        tg_largest_chunk = value;
+    else if (strcmp(argv[*i], "--shortest-run") == 0)
+        tg_shortest_run = value;
+    else
+        return false;
+    ++*i;
     return true;
 }
 

@@ -1,17 +1,24 @@
-/* test_halves.c: operators under way at the same time. Every operator of a list is started together
- * with each of some others, messages of the caller travel in between, and both are finished in the
- * order in which they were started: the values must be those of tg_apply and tg_apply_adjoint.
- * Each line is run by every algorithm of its primitive, so that messages of one algorithm meet those
- * of all others. One operator under way alone: test_operators. */
+/* test_halves.c [--node-size N and other limits]: operators under way at the same time. Every
+ * operator of a list is started together with two others, messages of the caller and the whole apply
+ * of a fourth travel in between, and they are finished in one sequence or another: the values must
+ * be those of tg_apply and tg_apply_adjoint. Each line is run by every algorithm of its primitive,
+ * and every primitive has a line, so that messages of one algorithm meet those of all others. One
+ * operator under way alone: test_operators. */
 #include "primitives/tests/checks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* P stands for the number of ranks. */
 static const char *const lines[] = {
-    "send_recv shape=70 from=1 to=1 from-ranks=0 to-ranks=1",
+    "allocate shape=1x13 grid=1xP",
+    "deallocate shape=2x13 grid=1xP",
+    "clear shape=2x13 grid=1xP",
+    "add shape=2x13 grid=1xP in-place=yes",
+    "copy shape=2x13 grid=1xP",
+    "move shape=2x13 grid=1xP accumulate=yes",
+    "send_recv shape=70 from=1 to=1 from-ranks=0 to-ranks=P1",
+    "send_recv shape=70x3 from=1x1 to=1x1 from-ranks=P1 to-ranks=0 store-x=row:2 store-y=row",
     "broadcast shape=300 from=1 to=Pc",
     "broadcast shape=301 from=1 to=Pc dtype=f64 accumulate=yes",
     "broadcast shape=9000 from=1 to=Pc in-place=yes",
@@ -28,8 +35,16 @@ static const char *const lines[] = {
     "repartition shape=31 from=P to=Pc accumulate=yes",
     "halo shape=1x3x24x9 grid=1x1xPx1 kernel=5x3 padding=2x1",
     "halo shape=24x24 grid=1xP kernel=3x5 padding=1x2 in-place=yes",
+    "halo_transposed shape=24x9 grid=Px1 kernel=4x3 stride=2x1 padding=1x1",
+    "halo_upsample shape=9x24 grid=1xP kernel=2x2 stride=2x2",
 };
-enum { LINES = sizeof lines / sizeof *lines, MOST_OPERATORS = 512, STRIDES = 3, TAG = 5 };
+enum {
+    LINES = sizeof lines / sizeof *lines,
+    MOST_OPERATORS = 512,
+    STRIDES = 3,
+    TOGETHER = 3, /* under way at once */
+    TAG = 5
+};
 
 /* An operator, and buffers of this rank. */
 typedef struct {
@@ -50,18 +65,6 @@ static void fail(const char *what, const char *line)
     printf("FAILED on rank %d of %d: %s: %s\n", rank, size, what, line);
 }
 
-/* The line with its P as a number, and an algorithm. */
-static void write_line(const char *line, const char *algorithm, char text[1024])
-{
-    size_t length = 0;
-    for (const char *c = line; *c; c++) {
-        const bool is_count = *c == 'P' && (c[-1] == '=' || c[-1] == 'x');
-        length += (size_t)(is_count ? snprintf(text + length, 1024 - length, "%d", size)
-                                    : snprintf(text + length, 1024 - length, "%c", *c));
-    }
-    snprintf(text + length, 1024 - length, " algorithm=%s", algorithm);
-}
-
 static void *reserve(ptrdiff_t bytes)
 {
     void *memory = malloc((size_t)bytes + 1);
@@ -73,8 +76,9 @@ static void *reserve(ptrdiff_t bytes)
 static void add_operator(const char *line, const char *algorithm)
 {
     planned *o = &operators[count];
-    char text[1024], reason[256];
-    write_line(line, algorithm, text);
+    char words[512], text[1024], reason[256];
+    model_line(line, size, words, sizeof words);
+    snprintf(text, sizeof text, "%s algorithm=%s", words, algorithm);
     if (!case_words(text, rank, size, &o->c, reason)) {
         fail(reason, text);
         return;
@@ -90,17 +94,21 @@ static void add_operator(const char *line, const char *algorithm)
     count++;
 }
 
+/* Every algorithm of every primitive has a line. */
 static void add_all(void)
 {
-    for (int i = 0; i < LINES; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(lines[i], " "), lines[i]);
-        if (strstr(lines[i], "to-ranks=1") && size < 2)
-            continue;
-        const tg_primitive *row = tg_primitive_find(name);
-        for (int a = 0; row->algorithms[a] && count < MOST_OPERATORS; a++)
-            add_operator(lines[i], row->algorithms[a]->name);
-    }
+    for (const tg_primitive *const *row = tg_primitives; *row; row++)
+        for (int a = 0; (*row)->algorithms[a]; a++) {
+            const int before = count;
+            for (int i = 0; i < LINES; i++) {
+                char name[MODEL_WORD];
+                model_operation(lines[i], name);
+                if (strcmp(name, (*row)->name) == 0 && count < MOST_OPERATORS)
+                    add_operator(lines[i], (*row)->algorithms[a]->name);
+            }
+            if (count == before)
+                fail("no operator", (*row)->algorithms[a]->name);
+        }
 }
 
 static void drop_all(void)
@@ -114,7 +122,7 @@ static void drop_all(void)
     }
 }
 
-/* ---- two under way ---- */
+/* ---- several under way ---- */
 
 /* Inputs from the seed; what is there before, where it is added to. */
 static void fill(const planned *o, tg_space to, uint64_t seed)
@@ -155,31 +163,48 @@ static void check(const planned *o, tg_space to, uint64_t seed)
         fail(to == TG_Y ? "forward" : "adjoint", o->c.line);
 }
 
-static void run_pair(const planned *a, tg_space a_to, const planned *b, tg_space b_to)
+static void apply(const planned *o, tg_space to)
 {
-    fill(a, a_to, 11);
-    fill(b, b_to, 12);
-    start(a, a_to);
-    travel();
-    start(b, b_to);
-    travel();
-    tg_finish(a->op);
-    tg_finish(b->op);
-    check(a, a_to, 11);
-    check(b, b_to, 12);
+    if (to == TG_Y)
+        tg_apply(o->op, o->x, o->y);
+    else
+        tg_apply_adjoint(o->op, o->y, o->x);
 }
 
-/* Every operator with others that stand so many places behind it. */
-static void run_pairs(void)
+/* The first TOGETHER are under way while the last one is applied as a whole. */
+static void run_together(const planned *const o[TOGETHER + 1], const tg_space to[TOGETHER + 1],
+                         const int sequence[TOGETHER])
+{
+    for (int i = 0; i <= TOGETHER; i++)
+        fill(o[i], to[i], (uint64_t)(11 + i));
+    for (int i = 0; i < TOGETHER; i++) {
+        start(o[i], to[i]);
+        travel();
+    }
+    apply(o[TOGETHER], to[TOGETHER]);
+    for (int i = 0; i < TOGETHER; i++) {
+        tg_finish(o[sequence[i]]->op);
+        if (i == 0)
+            travel();
+    }
+    for (int i = 0; i <= TOGETHER; i++)
+        check(o[i], to[i], (uint64_t)(11 + i));
+}
+
+/* Every operator with others that stand so many places behind it, in changing directions. */
+static void run_all(void)
 {
     static const int strides[STRIDES] = {1, 7, 31};
+    static const int sequences[][TOGETHER] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}};
     for (int s = 0; s < STRIDES; s++)
         for (int i = 0; i < count; i++) {
-            const planned *a = &operators[i], *b = &operators[(i + strides[s]) % count];
-            if (a == b)
-                continue;
-            run_pair(a, i % 2 ? TG_X : TG_Y, b, i % 3 ? TG_Y : TG_X);
-            run_pair(a, i % 2 ? TG_Y : TG_X, b, i % 3 ? TG_X : TG_Y);
+            const planned *together[TOGETHER + 1];
+            tg_space to[TOGETHER + 1];
+            for (int k = 0; k <= TOGETHER; k++) {
+                together[k] = &operators[(i + k * strides[s]) % count];
+                to[k] = (i + s + k * k) % 2 ? TG_X : TG_Y;
+            }
+            run_together(together, to, sequences[(i / 2 + s) % 4]);
         }
 }
 
@@ -205,14 +230,17 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
+    for (int i = 1; i < argc; i++)
+        if (!case_limit(argc, argv, &i))
+            fail("an argument", argv[i]);
     add_all();
-    run_pairs();
+    run_all();
     check_oracle();
     drop_all();
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     if (rank == 0)
         printf("%d operators, %d results looked at, %d failed\n", count, done, failed);
-    const bool good = failed == 0 && done > 100;
+    const bool good = failed == 0 && done >= STRIDES * (TOGETHER + 1) * count && count > 3 * 31;
     MPI_Finalize();
     return good ? 0 : 1;
 }

@@ -526,7 +526,7 @@ static void check_coverage(session *s)
     }
 }
 
-/* Nodes of --node-size ranks: a broadcast of rank 0 goes as a message to each rank of the others. */
+/* Nodes of --node-size ranks: a broadcast of rank 0 goes as one message to each of the others. */
 static void check_nodes(session *s)
 {
     static test_case c;
@@ -537,7 +537,7 @@ static void check_nodes(session *s)
     bool good = case_make(line, s->rank, s->size, &c, text) &&
                 tg_plan(s->comm, &c.problem, &op).code == TG_OK;
     long messages = good ? (long)tg_op_messages(op) : -1;
-    long expected = s->rank == 0 && s->size > tg_node_size ? s->size - tg_node_size : 0;
+    long expected = s->rank == 0 ? (s->size - 1) / tg_node_size : 0;
     check_one(&mine, CHECK_VALUES, messages == expected, "%ld messages between nodes, not %ld",
               messages, expected);
     tg_free(&op);
@@ -601,15 +601,7 @@ int main(int argc, char **argv)
             s.plant = true;
         else if (strcmp(argv[i], "--show") == 0)
             s.show = true;
-        else if (strcmp(argv[i], "--largest-count") == 0 && i + 1 < argc)
-            tg_largest_count = strtol(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--node-size") == 0 && i + 1 < argc)
-            tg_node_size = (int)strtol(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--largest-chunk") == 0 && i + 1 < argc)
-            tg_largest_chunk = strtol(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--shortest-run") == 0 && i + 1 < argc)
-            tg_shortest_run = strtol(argv[++i], NULL, 10);
-        else
+        else if (!case_limit(argc, argv, &i))
             alone = argv[i];
     double start = MPI_Wtime();
     if (alone != NULL) {
