@@ -176,7 +176,7 @@ static void run_together(const planned *const o[TOGETHER + 1], const tg_space to
                          const int sequence[TOGETHER])
 {
     for (int i = 0; i <= TOGETHER; i++)
-        fill(o[i], to[i], (uint64_t)(11 + i));
+        fill(o[i], to[i], 11 + (uint64_t)i);
     for (int i = 0; i < TOGETHER; i++) {
         start(o[i], to[i]);
         travel();
@@ -188,7 +188,7 @@ static void run_together(const planned *const o[TOGETHER + 1], const tg_space to
             travel();
     }
     for (int i = 0; i <= TOGETHER; i++)
-        check(o[i], to[i], (uint64_t)(11 + i));
+        check(o[i], to[i], 11 + (uint64_t)i);
 }
 
 /* Every operator with others that stand so many places behind it, in changing directions. */
