@@ -5,12 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool has_copies(const tg_layout *layout)
+{
+    bool copies = false;
+    for (int d = 0; d < layout->ndim; d++)
+        copies = copies || (layout->axis[d].copied && layout->axis[d].parts > 1);
+    return copies;
+}
+
 /* Does every rank hold in `to` what it owns in `from`, in the same order in memory? Both grids are
  * then without copies, on the same ranks, and their axes are split alike. */
 static bool same_places(const tg_layout *from, const tg_layout *to)
 {
     int size = tg_layout_size(from);
-    bool same = size == tg_layout_size(to);
+    bool same = size == tg_layout_size(to) && !has_copies(from);
     for (int place = 0; same && place < size; place++) {
         int rank = tg_layout_rank(from, place);
         tg_box a = tg_layout_held(from, rank), b = tg_layout_held(to, rank);
@@ -52,6 +60,37 @@ void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype)
     if (buffer)
         memset(buffer, 0, rounded);
     return buffer;
+}
+
+tg_status tgl_keep_first(tg_layout *layout, const bool kept[TG_MAX_NDIM])
+{
+    const int first[TG_MAX_NDIM] = {0};
+    bool fixed[TG_MAX_NDIM] = {false};
+    const size_t size = (size_t)tg_layout_size(layout);
+    int *ranks = malloc(size * sizeof *ranks);
+    tg_run *runs = malloc(size * sizeof *runs);
+    if (!ranks || !runs) {
+        free(ranks);
+        free(runs);
+        return tg_fail(TG_NO_MEMORY, "no memory for a list of ranks");
+    }
+    for (int d = 0; d < layout->ndim; d++)
+        fixed[d] = !kept[d];
+    const int count = tg_layout_ranks_at(layout, first, fixed, ranks);
+    for (int i = 0; i < count; i++)
+        runs[i] = (tg_run){.first = ranks[i], .count = 1, .step = 1};
+    for (int d = 0; d < layout->ndim; d++)
+        if (!kept[d]) {
+            free(layout->axis[d].cuts);
+            layout->axis[d].cuts = NULL;
+            layout->axis[d].parts = 1;
+            layout->axis[d].copied = false;
+        }
+    free(ranks);
+    free(layout->runs);
+    layout->runs = runs;
+    layout->nruns = count;
+    return tg_success();
 }
 
 tg_status tgl_loss_layout(const tg_layout *x, int P, int count, int stride, tg_layout *layout)

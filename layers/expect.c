@@ -70,6 +70,13 @@ void tgl_draw(const tg_box *box, uint64_t seed, int tensor, double most, const t
     }
 }
 
+void tgl_start(const tgl_parameter *parameter, const tg_dtype *dtype)
+{
+    const ptrdiff_t count = tg_box_count(&parameter->box);
+    for (ptrdiff_t i = 0; i < count; i++)
+        dtype->put(parameter->value, i, parameter->start);
+}
+
 static double epsilon_of(const tg_dtype *dtype)
 {
     return dtype->size == sizeof(float) ? FLT_EPSILON : DBL_EPSILON;

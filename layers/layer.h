@@ -42,6 +42,9 @@ double tgl_input(const tgl_inputs *in, int tensor, int ndim, const ptrdiff_t *in
 void tgl_draw(const tg_box *box, uint64_t seed, int tensor, double most, const tg_dtype *dtype,
               void *buffer);
 
+/* Calls: Local. `start` in every entry. */
+void tgl_start(const tgl_parameter *parameter, const tg_dtype *dtype);
+
 void tgl_expect_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);
 ptrdiff_t tgl_expect_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y);
 ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx);
@@ -83,6 +86,10 @@ tg_status tgl_word_tuple(const tgl_words *words, const tgl_key *keys, const char
  * lies. Errors: as tg_plan. */
 tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
                       const tg_layout *from, const tg_layout *to, tg_op **op);
+
+/* Calls: Local. Of a layout only the places with part 0 on every axis that is not kept; these axes
+ * then have one part. Errors: TG_NO_MEMORY; the layout is as it was. */
+tg_status tgl_keep_first(tg_layout *layout, const bool kept[TG_MAX_NDIM]);
 
 /* Calls: Local. One number, in copies on `count` ranks of x: those at places 0, stride, 2 stride, ...
  * of its grid. */

@@ -115,8 +115,8 @@ void tgl_problem_free(tgl_problem *problem);
 /* Calls: Local. The algorithms that all primitives of a layer know: the index-th, or NULL. */
 const char *tgl_algorithm_at(const tgl_kind *kind, int index);
 
-/* Calls: Collective on comm, the same problem everywhere. Parameters start as zeros (those that
- * scale start as ones). Errors: as tg_plan; *layer is then NULL. The problem must live as long as
+/* Calls: Collective on comm, the same problem everywhere. Parameters start as zeros, or as their
+ * `start`. Errors: as tg_plan; *layer is then NULL. The problem must live as long as
  * the layer. */
 tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer);
 
@@ -167,6 +167,7 @@ typedef struct {
     const char *name; /* weight, bias */
     int number;       /* which of the layer's parameters, the same on every rank */
     ptrdiff_t fan_in; /* terms that an output sums: initial values are up to 1 / sqrt(fan_in) */
+    double start;     /* with a fan_in of 0: the initial value of every entry */
     tg_box box;
     void *value, *gradient; /* gradient is NULL: kept by the layer itself, as running means are */
 } tgl_parameter;
@@ -196,7 +197,7 @@ double tgl_network_forward(tgl_network *network);
 void tgl_network_backward(tgl_network *network);
 
 /* Calls: Local. Initial values in [-a, a], a = 1 / sqrt(fan_in), made from (seed, layer, parameter,
- * global entry), so that they do not depend on P. Source: LeCun, Bottou, Orr, Mueller, Efficient
+ * global entry), so that they do not depend on P; what scales, shifts and is kept gets its `start`. Source: LeCun, Bottou, Orr, Mueller, Efficient
  * BackProp, 1998. */
 void tgl_network_init(tgl_network *network, uint64_t seed);
 

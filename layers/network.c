@@ -334,11 +334,11 @@ void tgl_network_init(tgl_network *n, uint64_t seed)
     const tgl_parameter *p;
     for (int i = 0; i < n->count; i++)
         for (int k = 0; (p = tgl_parameter_at(n->stages[i].layer, k)); k++)
-            if (p->gradient) {
-                const double most = 1 / sqrt((double)(p->fan_in > 0 ? p->fan_in : 1));
-                tgl_draw(&p->box, seed * 1024 + (uint64_t)i, TGL_PARAMETER + p->number, most,
-                         n->stages[i].problem.dtype, p->value);
-            }
+            if (p->fan_in > 0)
+                tgl_draw(&p->box, seed * 1024 + (uint64_t)i, TGL_PARAMETER + p->number,
+                         1 / sqrt((double)p->fan_in), n->stages[i].problem.dtype, p->value);
+            else
+                tgl_start(p, n->stages[i].problem.dtype);
 }
 
 ptrdiff_t tgl_network_parameters(const tgl_network *n)
