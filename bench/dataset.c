@@ -74,6 +74,20 @@ void tgb_dataset_free(tgb_dataset *dataset)
     tgb_idx_free(&dataset->labels);
 }
 
+/* The class of each image; or, where each class has a target, 1 for that one and 0 for the others. */
+static void put_targets(const tgb_dataset *d, const ptrdiff_t *chosen, const tg_dtype *dtype,
+                        const tgl_parameter *p)
+{
+    const bool each = p->box.ndim > 1;
+    const ptrdiff_t lo = each ? p->box.lo[1] : 0, hi = each ? p->box.hi[1] : 1;
+    ptrdiff_t at = 0;
+    for (ptrdiff_t n = p->box.lo[0]; n < p->box.hi[0]; n++)
+        for (ptrdiff_t c = lo; c < hi; c++) {
+            const int label = d->labels.data[chosen[n]];
+            dtype->put(p->value, at++, each ? label == c : label);
+        }
+}
+
 void tgb_dataset_fill(const tgb_dataset *d, const tgb_dataset *scale, const ptrdiff_t *chosen,
                       tgl_network *network, int last, int rank)
 {
@@ -90,8 +104,8 @@ void tgb_dataset_fill(const tgb_dataset *d, const tgb_dataset *scale, const ptrd
             }
     const tgl_parameter *p;
     for (int i = 0; (p = tgl_parameter_at(tgl_network_layer(network, last), i)); i++)
-        for (ptrdiff_t n = p->box.lo[0]; strcmp(p->name, "target") == 0 && n < p->box.hi[0]; n++)
-            first->dtype->put(p->value, n - p->box.lo[0], d->labels.data[chosen[n]]);
+        if (strcmp(p->name, "target") == 0)
+            put_targets(d, chosen, first->dtype, p);
 }
 
 tg_status tgb_dataset_check(const tgb_dataset *d, const tgl_network *network, int last)

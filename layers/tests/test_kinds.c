@@ -120,6 +120,12 @@ static const listed cases[] = {
     {6, "cross_entropy shape=9x10 grid=2x3"},
     {8, "cross_entropy shape=5x3 grid=1x8"},
     {12, "cross_entropy shape=11x7 grid=4x3 dtype=f64"},
+    {1, "mse shape=7x10 dtype=f64"},
+    {2, "mse shape=1 grid=2"},
+    {4, "mse shape=7x17 grid=1x4 ranks=3-0:-1"},
+    {8, "mse shape=5x7x11 grid=1x2x4"},
+    {12, "mse shape=9x2x7 grid=2x3x2 dtype=f64"},
+    {16, "mse shape=9x5x7x11 grid=1x4x2x2"},
 };
 
 /* ---- a layer with its buffers ---- */
@@ -351,6 +357,7 @@ int main(int argc, char **argv)
     check_taylor("sigmoid shape=7x5 dtype=f64", P, rank);
     check_taylor("cross_entropy shape=7x5 dtype=f64", P, rank);
     check_taylor("tanh shape=7x5 dtype=f64", P, rank);
+    check_taylor("mse shape=7x5 dtype=f64", P, rank);
     check_taylor("batch_norm shape=7x5x3 dtype=f64", P, rank);
     check_taylor("layer_norm shape=7x5 dtype=f64", P, rank);
     check_allocations(P, rank);
