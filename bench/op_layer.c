@@ -208,5 +208,6 @@ void tgb_add_layers(void (*add)(const tgb_operation *row))
 {
     static parts made[MAX_LAYERS];
     for (int i = 0; tgl_kinds[i] && i < MAX_LAYERS; i++)
-        add_layer(tgl_kinds[i], &made[i], add);
+        if (!tg_primitive_find(tgl_kinds[i]->name)) /* else it is measured as that primitive */
+            add_layer(tgl_kinds[i], &made[i], add);
 }

@@ -68,7 +68,7 @@ void tgl_affine_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
     fill_block(a, seed, X, block_of_x(a, x));
     fill_block(a, seed, DY, block_of_y(a, dy));
     fill_block(a, seed, WEIGHT, block_of_weight(a, a->parameter[0].value));
-    if (a->adds_bias)
+    if (a->owns_bias)
         fill_block(a, seed, BIAS, block_of_bias(a, a->parameter[1].value));
 }
 
@@ -94,6 +94,6 @@ ptrdiff_t tgl_affine_count_wrong_backward(const tgl_layer *layer, uint64_t seed,
     ptrdiff_t wrong_dx = tgl_count_wrong_product(&dx_block, &dy, &weight, a->features_out, NULL);
     ptrdiff_t wrong_dw = tgl_count_wrong_product(&dw_block, &dy_t, &x, a->batch, NULL);
     ptrdiff_t wrong_db =
-        a->adds_bias ? tgl_count_wrong_product(&db_block, &ones, &dy, a->batch, NULL) : 0;
+        a->owns_bias ? tgl_count_wrong_product(&db_block, &ones, &dy, a->batch, NULL) : 0;
     return wrong_dx < 0 || wrong_dw < 0 || wrong_db < 0 ? -1 : wrong_dx + wrong_dw + wrong_db;
 }

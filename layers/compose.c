@@ -66,31 +66,20 @@ tg_status tgl_keep_first(tg_layout *layout, const bool kept[TG_MAX_NDIM])
 {
     const int first[TG_MAX_NDIM] = {0};
     bool fixed[TG_MAX_NDIM] = {false};
-    const size_t size = (size_t)tg_layout_size(layout);
-    int *ranks = malloc(size * sizeof *ranks);
-    tg_run *runs = malloc(size * sizeof *runs);
-    if (!ranks || !runs) {
-        free(ranks);
-        free(runs);
+    int *ranks = malloc((size_t)tg_layout_size(layout) * sizeof *ranks);
+    if (!ranks)
         return tg_fail(TG_NO_MEMORY, "no memory for a list of ranks");
-    }
     for (int d = 0; d < layout->ndim; d++)
         fixed[d] = !kept[d];
     const int count = tg_layout_ranks_at(layout, first, fixed, ranks);
-    for (int i = 0; i < count; i++)
-        runs[i] = (tg_run){.first = ranks[i], .count = 1, .step = 1};
     for (int d = 0; d < layout->ndim; d++)
         if (!kept[d]) {
             free(layout->axis[d].cuts);
-            layout->axis[d].cuts = NULL;
-            layout->axis[d].parts = 1;
-            layout->axis[d].copied = false;
+            layout->axis[d] = (tg_axis){.extent = layout->axis[d].extent, .parts = 1};
         }
+    tg_status status = tg_layout_set_ranks(layout, ranks, count);
     free(ranks);
-    free(layout->runs);
-    layout->runs = runs;
-    layout->nruns = count;
-    return tg_success();
+    return status;
 }
 
 tg_status tgl_loss_layout(const tg_layout *x, int P, int count, int stride, tg_layout *layout)

@@ -88,7 +88,7 @@ tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *p
                       const tg_layout *from, const tg_layout *to, tg_op **op);
 
 /* Calls: Local. Of a layout only the places with part 0 on every axis that is not kept; these axes
- * then have one part. Errors: TG_NO_MEMORY; the layout is as it was. */
+ * then have one part. Errors: TG_NO_MEMORY; the caller frees the layout. */
 tg_status tgl_keep_first(tg_layout *layout, const bool kept[TG_MAX_NDIM]);
 
 /* Calls: Local. One number, in copies on `count` ranks of x: those at places 0, stride, 2 stride, ...

@@ -124,13 +124,18 @@ tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
 
 typedef struct {
     ptrdiff_t batch, features_in, features_out;
-    int parts_out, parts_in; /* grid of the weights, ranks row-major on it */
-    const char *ranks;       /* rank list of the grid; NULL: 0 .. parts_out*parts_in - 1 */
-    const char *from_ranks;  /* where x lives, parts_in of them; NULL: the grid's first row */
-    const char *to_ranks;    /* where y lives, parts_out of them; NULL: the grid's first column */
-    bool bias;               /* on the grid's first column only */
-    const tg_dtype *dtype;   /* f32 or f64 */
-    const char *algorithm;   /* of its broadcast and sum_reduce */
+    int parts_batch;         /* each has the whole grid of the weights: data parallel */
+    int parts_out, parts_in; /* grid of the weights, ranks row-major on it, batch slowest */
+    /* NULL: x lies with the first part of the outputs, y with that of the inputs. batch, features: x
+     * and y are split along that axis over the ranks that share a part of them (tensor parallel);
+     * features only with one part of the inputs or of the outputs, both only with parts_batch 1. */
+    const char *split;
+    const char *ranks;      /* rank list of the grid; NULL: 0, 1, ... */
+    const char *from_ranks; /* where x lies; NULL: where it is needed */
+    const char *to_ranks;   /* where y lies; NULL: where it is made */
+    bool bias;              /* on the grid's first column only */
+    const tg_dtype *dtype;  /* f32 or f64 */
+    const char *algorithm;  /* of its primitives */
 } tgl_affine_spec;
 
 /* Calls: Local. The layouts of x and y of an affine layer for P ranks; shapes 1 x batch x

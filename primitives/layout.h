@@ -143,6 +143,10 @@ int tg_layout_print_ranks(const tg_layout *layout, char *text, size_t size);
 int tg_layout_print_order(const tg_layout *layout, char *text, size_t size);
 int tg_layout_print_parts(const tg_layout *layout, char *text, size_t size);
 
+/* Calls: Local. A new rank list, in the order of the places on the grid; one list is always kept in
+ * one way. Errors: TG_NO_MEMORY. */
+tg_status tg_layout_set_ranks(tg_layout *layout, const int *ranks, int count);
+
 /* Calls: Local. Errors of copy: TG_NO_MEMORY, *to is then empty. An empty layout may be freed
  * again. Layouts are equal when every rank owns and holds the same boxes by the same words. */
 tg_status tg_layout_copy(const tg_layout *from, tg_layout *to);

@@ -156,6 +156,15 @@ static tg_run first_run(const int *ranks, int count)
     return run;
 }
 
+tg_status tg_layout_set_ranks(tg_layout *layout, const int *ranks, int count)
+{
+    layout->nruns = 0;
+    for (int at = 0; at < count; at += layout->runs[layout->nruns - 1].count)
+        if (!append_run(layout, first_run(ranks + at, count - at)))
+            return tg_fail(TG_NO_MEMORY, "no memory for a list of %d ranks", count);
+    return tg_success();
+}
+
 /* One list, one way to write it: 3,2,1,0 and 3-0:-1 become the same runs. A single long run is that
  * already. */
 static tg_status make_canonical(tg_layout *layout)
@@ -171,14 +180,7 @@ static tg_status make_canonical(tg_layout *layout)
     for (int place = 0, i = 0; i < layout->nruns; i++)
         for (int k = 0; k < layout->runs[i].count; k++)
             ranks[place++] = layout->runs[i].first + k * layout->runs[i].step;
-    tg_status status = tg_success();
-    layout->nruns = 0;
-    for (int at = 0; at < total && status.code == TG_OK;) {
-        tg_run run = first_run(ranks + at, (int)total - at);
-        if (!append_run(layout, run))
-            status = tg_fail(TG_NO_MEMORY, "no memory for a list of %td ranks", total);
-        at += run.count;
-    }
+    tg_status status = tg_layout_set_ranks(layout, ranks, (int)total);
     free(ranks);
     return status;
 }

@@ -88,6 +88,7 @@ static void make_problem(problem *p, int P, int parts_out, int parts_in, int var
     int ranks = salt % 3, from = salt / 3 % 3, to = (salt + variant / 5) % 3;
     const ptrdiff_t *size = sizes[(variant + parts_out + parts_in) % 8];
     p->spec = (tgl_affine_spec){.batch = size[0],
+                                .parts_batch = 1,
                                 .features_in = size[1],
                                 .features_out = size[2],
                                 .parts_out = parts_out,

@@ -8,6 +8,7 @@
 static tgl_affine_spec good_spec(void)
 {
     return (tgl_affine_spec){.batch = 4,
+                             .parts_batch = 1,
                              .features_in = 6,
                              .features_out = 5,
                              .parts_out = 1,
@@ -119,13 +120,40 @@ static void beyond_the_blas(tgl_affine_spec *s, int P)
     s->features_in = (ptrdiff_t)P << 40;
 }
 
-static const mistake mistakes[] = {{"batch", negative_batch},    {"features", negative_features},
-                                   {"grid", no_parts},           {"grid", too_many_parts},
-                                   {"grid", very_many_parts},    {"ranks", rank_outside},
-                                   {"from-ranks", from_outside}, {"to-ranks", bad_to_words},
-                                   {"to-ranks", too_many_to},    {"dtype", integers},
-                                   {"dtype", no_type},           {"algorithm", unknown_algorithm},
-                                   {"algorithm", no_algorithm},  {"features", beyond_the_blas}};
+static void no_batch_parts(tgl_affine_spec *s, int P)
+{
+    (void)P;
+    s->parts_batch = 0;
+}
+
+static void too_many_batch_parts(tgl_affine_spec *s, int P)
+{
+    s->parts_batch = P + 1;
+}
+
+static void unknown_split(tgl_affine_spec *s, int P)
+{
+    (void)P;
+    s->split = "rows";
+}
+
+static const mistake mistakes[] = {{"parts-batch", no_batch_parts},
+                                   {"parts-batch", too_many_batch_parts},
+                                   {"split", unknown_split},
+                                   {"batch", negative_batch},
+                                   {"features", negative_features},
+                                   {"grid", no_parts},
+                                   {"grid", too_many_parts},
+                                   {"grid", very_many_parts},
+                                   {"ranks", rank_outside},
+                                   {"from-ranks", from_outside},
+                                   {"to-ranks", bad_to_words},
+                                   {"to-ranks", too_many_to},
+                                   {"dtype", integers},
+                                   {"dtype", no_type},
+                                   {"algorithm", unknown_algorithm},
+                                   {"algorithm", no_algorithm},
+                                   {"features", beyond_the_blas}};
 
 static void test_mistakes(int P, int rank)
 {
@@ -174,6 +202,17 @@ static void other_place(tgl_affine_spec *s, int P)
     s->to_ranks = text;
 }
 
+static void other_batch_parts(tgl_affine_spec *s, int P)
+{
+    s->parts_batch = P;
+}
+
+static void other_split(tgl_affine_spec *s, int P)
+{
+    (void)P;
+    s->split = "batch";
+}
+
 static void no_bias(tgl_affine_spec *s, int P)
 {
     (void)P;
@@ -182,8 +221,9 @@ static void no_bias(tgl_affine_spec *s, int P)
 
 static void test_differences(int P, int rank)
 {
-    void (*const spoil[])(tgl_affine_spec *, int) = {one_more_row, other_type,  other_algorithm,
-                                                     other_grid,   other_place, no_bias};
+    void (*const spoil[])(tgl_affine_spec *,
+                          int) = {one_more_row, other_type, other_algorithm,   other_grid,
+                                  other_place,  no_bias,    other_batch_parts, other_split};
     for (size_t i = 0; P > 1 && i < sizeof spoil / sizeof *spoil; i++)
         for (int culprit = 0; culprit < P; culprit += P - 1) {
             tgl_affine_spec spec = good_spec();

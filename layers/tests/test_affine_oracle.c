@@ -155,6 +155,7 @@ static ptrdiff_t held_count(const tg_layout *layout, int rank)
 static void check_grid(int P, int rank, int parts_out, int parts_in, const char *dtype)
 {
     setup s = {.spec = {.batch = 5,
+                        .parts_batch = 1,
                         .features_in = 23,
                         .features_out = 18,
                         .parts_out = parts_out,
