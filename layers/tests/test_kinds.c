@@ -1,15 +1,12 @@
 /* test_kinds.c: every layer of the list against its formula, entry by entry: y, dx and gradients, on
- * listed cases (with those of DistDL) and on random convolutions; a spoiled entry must be counted;
+ * listed cases and on random convolutions; a spoiled entry must be counted;
  * runs allocate nothing; the smooth layers pass a Taylor test. */
-#include "layers/layers.h"
 #include "layers/tests/allocations.h"
-#include "layers/tests/harness.h"
+#include "layers/tests/cases.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { SEED = 11, RANDOM_CASES = 40, RUNS = 100 };
+enum { RANDOM_CASES = 40, RUNS = 100 };
 
 /* A case and the ranks it needs. */
 typedef struct {
@@ -31,53 +28,6 @@ static const listed cases[] = {
     {4, "convolution batch=1 channels=2:3 space=5 kernel=5 padding=4 grid=1x1x4"},
     {6, "convolution batch=2 channels=2:3 space=3x9 kernel=3x3 padding=1x1 grid=1x1x6x1"},
     {12, "convolution batch=1 channels=1:2 space=4x3 kernel=2x3 padding=1x1 grid=1x1x4x3"},
-    /* DistDL: channel-distributed */
-    {6, "convolution batch=1 channels=8:10 space=10 kernel=3 grid=1x3x1 parts-out=2 from-ranks=0-2 "
-        "to-ranks=0-1"},
-    {2, "convolution batch=1 channels=8:10 space=10 kernel=3 grid=1x2x1 from-ranks=0-1 to-ranks=0"},
-    {4, "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x2x1 parts-out=2 from-ranks=0-1 "
-        "to-ranks=0-1"},
-    {6, "convolution batch=1 channels=8:10 space=10x10 kernel=3x3 grid=1x3x1x1 parts-out=2 "
-        "from-ranks=0-2 to-ranks=0-1 bias=no"},
-    {6, "convolution batch=1 channels=8:10 space=10x10x10 kernel=3x3x3 grid=1x3x1x1x1 parts-out=2 "
-        "from-ranks=0-2 to-ranks=0-1"},
-    /* DistDL: feature-distributed */
-    {3, "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x1x3"},
-    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 grid=1x1x2x2 bias=no"},
-    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 padding=1x1 grid=1x1x2x2"},
-    {4, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 stride=2x2 padding=2x2 "
-        "dilation=2x2 grid=1x1x2x2"},
-    {12, "convolution batch=1 channels=5:10 space=10x10x10 kernel=3x3x3 grid=1x1x3x2x2"},
-    /* DistDL: general */
-    {6,
-     "convolution batch=1 channels=5:10 space=10 kernel=3 grid=1x1x3 parts-out=2 from-ranks=0-2"},
-    {16, "convolution batch=1 channels=5:10 space=10x10 kernel=3x3 grid=1x1x2x3 parts-out=2 "
-         "ranks=4-15 from-ranks=0-5 to-ranks=4-15"},
-    /* DistDL: feature-distributed convolutions beside the sequential one */
-    {4, "convolution batch=1 channels=5:10 space=5x5 kernel=3x3 padding=1x1 stride=2x2 "
-        "grid=1x1x2x2 bias=no"},
-    {4, "convolution batch=1 channels=5:10 space=10x8 kernel=5x5 padding=1x1 grid=1x1x2x2"},
-    {4, "convolution batch=1 channels=3:10 space=5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 "
-        "grid=1x1x2x1x2"},
-    {4, "convolution batch=1 channels=3:10 space=10x10 kernel=5x5 padding=1x1 dilation=2x2 "
-        "grid=1x1x2x2"},
-    {4, "convolution batch=1 channels=5:10 space=20x20 kernel=7x7 padding=3x3 stride=2x2 "
-        "grid=1x1x2x2"},
-    /* DistDL: pooling */
-    {4, "max_pool shape=1x5x10x10 kernel=3x3 padding=1x1 stride=1x1 grid=1x1x2x2"},
-    {4, "max_pool shape=1x5x5x5 kernel=3x3 padding=1x1 stride=2x2 grid=1x1x2x2"},
-    {4, "max_pool shape=1x5x10x8 kernel=5x5 padding=1x1 stride=1x1 grid=1x1x2x2"},
-    {4, "max_pool shape=1x3x5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 grid=1x1x2x1x2"},
-    {4, "max_pool shape=1x3x10x10 kernel=5x5 padding=1x1 stride=1x1 dilation=2x2 grid=1x1x2x2"},
-    {18, "max_pool shape=1x5x50x50x50 kernel=5x4x3 padding=1x1x1 stride=3x1x2 dilation=3x3x1 "
-         "grid=1x1x3x3x2"},
-    {4, "avg_pool shape=1x5x10x10 kernel=3x3 padding=1x1 stride=1x1 grid=1x1x2x2"},
-    {4, "avg_pool shape=1x5x5x5 kernel=3x3 padding=1x1 stride=2x2 grid=1x1x2x2"},
-    {4, "avg_pool shape=1x5x10x8 kernel=5x5 padding=1x1 stride=1x1 grid=1x1x2x2"},
-    {4, "avg_pool shape=1x3x5x5x6 kernel=5x5x5 padding=2x2x2 stride=2x2x1 grid=1x1x2x1x2"},
-    {4, "avg_pool shape=1x3x10x10 kernel=5x5 padding=1x1 stride=1x1 dilation=2x2 grid=1x1x2x2"},
-    {18, "avg_pool shape=1x5x50x50x50 kernel=5x4x3 padding=1x1x1 stride=3x1x2 dilation=3x3x1 "
-         "grid=1x1x3x3x2"},
     /* windows that do not fill the last output, and what ceil adds; batch and channels split */
     {1, "max_pool shape=2x3x7 kernel=3 stride=2 ceil=yes dtype=f64"},
     {3, "avg_pool shape=2x3x8 kernel=3 stride=2 ceil=yes padding=1 grid=1x1x3"},
@@ -85,11 +35,7 @@ static const listed cases[] = {
     {8, "max_pool shape=3x5x9x4 kernel=2x3 padding=0x1 stride=2x1 ceil=yes grid=2x2x2x1"},
     {12, "avg_pool shape=1x2x3x3 kernel=2x2 padding=1x1 stride=1x1 grid=1x1x6x2"},
     {2, "max_pool shape=0x2x4 kernel=2 grid=2x1x1"},
-    /* DistDL: batch norm; then empty and unequal parts, batch 1, nothing but batch and channels */
-    {4, "batch_norm shape=4x3x10 grid=2x1x2"},
-    {4, "batch_norm shape=7x13x11 grid=1x2x2 momentum=0.01"},
-    {8, "batch_norm shape=7x13x11x3 grid=1x2x2x2"},
-    {4, "batch_norm shape=7x13x11 grid=1x2x2 scale-shift=no"},
+    /* empty and unequal parts, batch 1, nothing but batch and channels */
     {1, "batch_norm shape=5x3x4 dtype=f64"},
     {1, "batch_norm shape=0x3x4"},
     {2, "batch_norm shape=1x2x5 grid=2x1x1 dtype=f64"},
@@ -108,9 +54,8 @@ static const listed cases[] = {
     {8, "layer_norm shape=3x5 grid=1x8"},
     {8, "layer_norm shape=3x5x2 axes=3 grid=2x2x2 dtype=f64"},
     {12, "layer_norm shape=5x4x7 axes=2 grid=2x3x2 eps=0.001"},
-    /* DistDL: linear; then every grid of batch, outputs and inputs, and what tensor parallelism deals
+    /* grids of batch, outputs and inputs, and what tensor parallelism deals
      * out */
-    {12, "affine batch=1 features=12:6 grid=3x4 from-ranks=4-7 to-ranks=0-2"},
     {1, "affine batch=5 features=7:3 parts-batch=1"},
     {3, "affine batch=5 features=7:4 parts-batch=3"},
     {4, "affine batch=1 features=7:4 parts-batch=4 ranks=3-0:-1"},
@@ -149,120 +94,7 @@ static const listed cases[] = {
     {16, "mse shape=9x5x7x11 grid=1x4x2x2"},
 };
 
-/* ---- a layer with its buffers ---- */
-
-typedef struct {
-    char text[512];
-    tgl_problem problem;
-    tgl_layer *layer;
-    ptrdiff_t x_count, y_count;
-    void *x, *y, *dx, *dy;
-} setup;
-
-static void read_words(const char *text, const tgl_kind **kind, tgl_words *words)
-{
-    char copy[512], *state;
-    snprintf(copy, sizeof copy, "%s", text);
-    *kind = tgl_kind_find(strtok_r(copy, " ", &state));
-    for (char *word; (word = strtok_r(NULL, " ", &state));) {
-        char *value = strchr(word, '=');
-        *value++ = '\0';
-        tgl_words_set(words, word, value);
-    }
-}
-
-static void *make(const setup *s, ptrdiff_t count)
-{
-    return calloc((size_t)count + 1, s->problem.dtype->size);
-}
-
-static bool begin(setup *s, const char *text, int P, int rank)
-{
-    const tgl_kind *kind;
-    tgl_words words = {.count = 0};
-    *s = (setup){.layer = NULL};
-    snprintf(s->text, sizeof s->text, "%s", text);
-    read_words(text, &kind, &words);
-    tg_status status = tgl_resolve(kind, &words, P, &s->problem);
-    tgl_words_free(&words);
-    if (status.code == TG_OK)
-        status = tgl_plan(MPI_COMM_WORLD, &s->problem, &s->layer);
-    CHECK(status.code == TG_OK, "%s: %s", text, status.text);
-    if (status.code != TG_OK)
-        return false;
-    const tg_box x = tg_layout_held(&s->problem.x, rank), y = tg_layout_held(&s->problem.y, rank);
-    s->x_count = tg_box_count(&x);
-    s->y_count = tg_box_count(&y);
-    s->x = make(s, s->x_count);
-    s->dx = make(s, s->x_count);
-    s->y = make(s, s->y_count);
-    s->dy = make(s, s->y_count);
-    return true;
-}
-
-static void end(setup *s)
-{
-    tgl_free(&s->layer);
-    tgl_problem_free(&s->problem);
-    free(s->x);
-    free(s->dx);
-    free(s->y);
-    free(s->dy);
-}
-
-/* ---- checks ---- */
-
-/* Adds 1 to an entry; returns what it was, for the sum may have lost digits. */
-static double spoil(const setup *s, void *array, ptrdiff_t i)
-{
-    const tg_dtype *dtype = s->problem.dtype;
-    const double was = dtype->get(array, i);
-    dtype->put(array, i, was + 1);
-    return was;
-}
-
-static void check_values(setup *s)
-{
-    tgl_fill(s->layer, SEED, s->x, s->dy);
-    tgl_forward(s->layer, s->x, s->y);
-    ptrdiff_t wrong = tgl_count_wrong_forward(s->layer, SEED, s->y);
-    CHECK(wrong == 0, "%td wrong in y: %s", wrong, s->text);
-    tgl_backward(s->layer, s->x, s->dy, s->dx);
-    wrong = tgl_count_wrong_backward(s->layer, SEED, s->dx);
-    CHECK(wrong == 0, "%td wrong in dx and gradients: %s", wrong, s->text);
-}
-
-static void check_spoiled(setup *s)
-{
-    const tg_dtype *dtype = s->problem.dtype;
-    const tgl_parameter *p;
-    if (s->y_count > 0) {
-        spoil(s, s->y, s->y_count - 1);
-        CHECK(tgl_count_wrong_forward(s->layer, SEED, s->y) == 1, "y: %s", s->text);
-    }
-    if (s->x_count > 0) {
-        double was = spoil(s, s->dx, s->x_count - 1);
-        CHECK(tgl_count_wrong_backward(s->layer, SEED, s->dx) == 1, "dx: %s", s->text);
-        dtype->put(s->dx, s->x_count - 1, was);
-    }
-    for (int i = 0; (p = tgl_parameter_at(s->layer, i)); i++) {
-        if (!p->gradient || tg_box_count(&p->box) == 0)
-            continue;
-        double was = spoil(s, p->gradient, 0);
-        CHECK(tgl_count_wrong_backward(s->layer, SEED, s->dx) == 1, "%s: %s", p->name, s->text);
-        dtype->put(p->gradient, 0, was);
-    }
-}
-
-static void check_case(const char *text, int P, int rank)
-{
-    setup s;
-    if (begin(&s, text, P, rank)) {
-        check_values(&s);
-        check_spoiled(&s);
-    }
-    end(&s);
-}
+/* ---- more checks ---- */
 
 static void check_allocations(int P, int rank)
 {
