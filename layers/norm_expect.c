@@ -3,8 +3,8 @@
  * its words. */
 #include "layers/norm.h"
 
+#include <float.h>
 #include <math.h>
-#include <string.h>
 
 /* ---- groups ---- */
 
@@ -91,13 +91,16 @@ static double scale_at(const tgl_inputs *in, int which, const ptrdiff_t *index)
 
 /* ---- outputs ---- */
 
-/* xhat, and the magnitude of what it is the difference of. */
+/* xhat, and the magnitude that its error goes with: what it is the difference of loses digits in f64,
+ * whatever the type. */
 static double xhat_of(const tgl_inputs *in, const statistics *t, const ptrdiff_t *index,
                       double *size)
 {
-    const double x = tgl_input(in, TGL_X, in->problem->x.ndim, index);
-    *size = (fabs(x) + fabs(t->mean)) * t->inverse;
-    return (x - t->mean) * t->inverse;
+    const double x = tgl_input(in, TGL_X, in->problem->x.ndim, index),
+                 xhat = (x - t->mean) * t->inverse,
+                 share = in->problem->dtype->size == sizeof(double) ? 1 : DBL_EPSILON / FLT_EPSILON;
+    *size = fabs(xhat) + share * (fabs(x) + fabs(t->mean)) * t->inverse;
+    return xhat;
 }
 
 static void expect_y(const tgl_inputs *in, const ptrdiff_t *index, tgl_expected *e)

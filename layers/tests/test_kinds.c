@@ -1,12 +1,12 @@
 /* test_kinds.c: every layer of the list against its formula, entry by entry: y, dx and gradients, on
- * listed cases and on random convolutions; a spoiled entry must be counted;
+ * listed and on random cases; a spoiled entry must be counted;
  * runs allocate nothing; the smooth layers pass a Taylor test. */
 #include "layers/tests/allocations.h"
 #include "layers/tests/cases.h"
 
 #include <math.h>
 
-enum { RANDOM_CASES = 40, RUNS = 100 };
+enum { RANDOM_CASES = 40, RUNS = 20, TEXT = 512 };
 
 /* A case and the ranks it needs. */
 typedef struct {
@@ -96,13 +96,20 @@ static const listed cases[] = {
 
 /* ---- more checks ---- */
 
-static void check_allocations(int P, int rank)
+/* With %d parts of an axis. */
+static const char *const busy[] = {
+    "convolution batch=2 channels=3:4 space=24x5 kernel=3x3 padding=1x1 grid=1x1x%dx1",
+    "max_pool shape=2x3x24 kernel=3 stride=1 padding=1 grid=1x1x%d",
+    "batch_norm shape=24x3x5 grid=%dx1x1",
+    "layer_norm shape=3x24 grid=1x%d",
+    "affine batch=24 features=5:4 parts-batch=%d",
+    "affine_sharded batch=24 features=5:4 grid=%dx1",
+    "cross_entropy shape=5x24 grid=1x%d",
+    "mse shape=24x5 grid=%dx1"};
+
+static void check_allocations(const char *text, int P, int rank)
 {
     setup s;
-    char text[128];
-    snprintf(text, sizeof text,
-             "convolution batch=2 channels=3:4 space=%dx5 kernel=3x3 padding=1x1 grid=1x1x%dx1",
-             2 * P, P);
     if (begin(&s, text, P, rank)) {
         tgl_fill(s.layer, SEED, s.x, s.dy);
         long before = allocations;
@@ -111,10 +118,15 @@ static void check_allocations(int P, int rank)
             tgl_backward(s.layer, s.x, s.dy, s.dx);
         }
         long made = allocations - before;
-        CHECK(made == 0, "%ld allocations in %d runs", made, RUNS);
+        CHECK(made == 0, "%ld allocations in %d runs: %s", made, RUNS, text);
     }
     end(&s);
 }
+
+static const char *const smooth[] = {
+    "sigmoid shape=7x5 grid=%dx1 dtype=f64",        "tanh shape=7x5 grid=1x%d dtype=f64",
+    "cross_entropy shape=7x5 grid=1x%d dtype=f64",  "mse shape=7x5 grid=%dx1 dtype=f64",
+    "batch_norm shape=7x5x3 grid=%dx1x1 dtype=f64", "layer_norm shape=7x5 grid=1x%d dtype=f64"};
 
 /* <dy, F(x + h v)> - <dy, F(x)> - h <dx, v> must shrink as h^2: by 4 when h is halved. */
 static void check_taylor(const char *text, int P, int rank)
@@ -148,7 +160,7 @@ static void check_taylor(const char *text, int P, int rank)
     end(&s);
 }
 
-/* ---- random convolutions ---- */
+/* ---- random cases ---- */
 
 static unsigned state;
 
@@ -167,7 +179,7 @@ static int draw_parts(int *left)
     return parts;
 }
 
-static void draw_case(int P, char *text, size_t size)
+static void draw_convolution(int P, char *text, size_t size)
 {
     const int space = draw(1, 3), kind = draw(0, 3);
     int left = P, groups = kind == 0 ? draw(2, 3) : 1;
@@ -194,25 +206,105 @@ static void draw_case(int P, char *text, size_t size)
              draw(0, 1) ? "mpi" : "p2p");
 }
 
+/* key=AxBxC with numbers in [lo, hi]. */
+static void draw_tuple(char *text, const char *key, int axes, int lo, int hi)
+{
+    for (int d = 0; d < axes; d++)
+        snprintf(text + strlen(text), TEXT - strlen(text), "%s%s%d", d ? "x" : " ", d ? "" : key,
+                 draw(lo, hi));
+}
+
+static void draw_grid(char *text, const char *key, int axes, int P)
+{
+    int left = P;
+    for (int d = 0; d < axes; d++)
+        snprintf(text + strlen(text), TEXT - strlen(text), "%s%s%d", d ? "x" : " ", d ? "" : key,
+                 draw_parts(&left));
+}
+
+/* A layer with shape and grid, on from fewest to most axes; what stands behind belongs to it. */
+static const struct {
+    const char *name;
+    int fewest, most;
+    const char *more;
+} shaped[] = {{"relu", 1, 5, ""},
+              {"sigmoid", 1, 5, ""},
+              {"tanh", 1, 5, ""},
+              {"max_pool", 3, 5, " kernel=2 stride=1 padding=1"},
+              {"avg_pool", 3, 5, " kernel=2 stride=1 padding=1 count-padding=no"},
+              {"batch_norm", 2, 5, ""},
+              {"batch_norm", 2, 5, " mode=inference"},
+              {"layer_norm", 1, 4, ""},
+              {"layer_norm", 2, 4, " axes=2"},
+              {"mse", 1, 5, ""},
+              {"cross_entropy", 2, 2, ""}};
+
+static void draw_shaped(int number, int P, char *text)
+{
+    const int axes = draw(shaped[number].fewest, shaped[number].most);
+    snprintf(text, TEXT, "%s", shaped[number].name);
+    draw_tuple(text, "shape=", axes, 1, 6);
+    draw_grid(text, "grid=", axes, P);
+    snprintf(text + strlen(text), TEXT - strlen(text), "%s", shaped[number].more);
+}
+
+static void draw_moved(bool flattens, int P, char *text)
+{
+    const int axes = draw(2, 4);
+    snprintf(text, TEXT, "%s", flattens ? "flatten" : "repartition");
+    draw_tuple(text, "shape=", axes, 0, 6);
+    draw_grid(text, "from=", axes, P);
+    draw_grid(text, "to=", flattens ? 2 : axes, P);
+}
+
+static void draw_affine(bool sharded, int P, char *text)
+{
+    int left = P;
+    const int out = draw_parts(&left), in = draw_parts(&left);
+    snprintf(text, TEXT, "%s batch=%d features=%d:%d grid=%dx%d",
+             sharded ? "affine_sharded" : "affine", draw(0, 9), draw(1, 9), draw(1, 9), out, in);
+    if (sharded)
+        strcat(text, out == 1 || in == 1 ? " split=features" : " split=batch");
+    else
+        snprintf(text + strlen(text), TEXT - strlen(text), " parts-batch=%d", draw_parts(&left));
+}
+
+static void draw_case(int number, int P, char *text)
+{
+    const int kinds = (int)(sizeof shaped / sizeof *shaped), kind = number % (kinds + 4);
+    if (kind < kinds)
+        draw_shaped(kind, P, text);
+    else if (kind < kinds + 2)
+        draw_moved(kind == kinds, P, text);
+    else
+        draw_affine(kind == kinds + 2, P, text);
+    strcat(text, draw(0, 1) ? " dtype=f32" : " dtype=f64");
+}
+
 int main(int argc, char **argv)
 {
     int P, rank;
+    char text[TEXT];
     harness_begin(&argc, &argv, &P, &rank);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (cases[i].ranks <= P)
             check_case(cases[i].text, P, rank);
     state = (unsigned)P;
     for (int i = 0; i < RANDOM_CASES; i++) {
-        char text[512];
-        draw_case(P, text, sizeof text);
+        draw_convolution(P, text, sizeof text);
         check_case(text, P, rank);
     }
-    check_taylor("sigmoid shape=7x5 dtype=f64", P, rank);
-    check_taylor("cross_entropy shape=7x5 dtype=f64", P, rank);
-    check_taylor("tanh shape=7x5 dtype=f64", P, rank);
-    check_taylor("mse shape=7x5 dtype=f64", P, rank);
-    check_taylor("batch_norm shape=7x5x3 dtype=f64", P, rank);
-    check_taylor("layer_norm shape=7x5 dtype=f64", P, rank);
-    check_allocations(P, rank);
+    for (int i = 0; i < RANDOM_CASES; i++) {
+        draw_case(i, P, text);
+        check_case(text, P, rank);
+    }
+    for (size_t i = 0; i < sizeof smooth / sizeof *smooth; i++) {
+        snprintf(text, sizeof text, smooth[i], P);
+        check_taylor(text, P, rank);
+    }
+    for (size_t i = 0; i < sizeof busy / sizeof *busy; i++) {
+        snprintf(text, sizeof text, busy[i], P);
+        check_allocations(text, P, rank);
+    }
     return harness_end();
 }
