@@ -115,9 +115,8 @@ void tgl_problem_free(tgl_problem *problem);
 /* Calls: Local. The algorithms that all primitives of a layer know: the index-th, or NULL. */
 const char *tgl_algorithm_at(const tgl_kind *kind, int index);
 
-/* Calls: Collective on comm, the same problem everywhere. Parameters start as zeros, or as their
- * `start`. Errors: as tg_plan; *layer is then NULL. The problem must live as long as
- * the layer. */
+/* Calls: Collective on comm, the same problem everywhere. Parameters begin with their `start`. Errors:
+ * as tg_plan; *layer is then NULL. The problem must live as long as the layer. */
 tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer);
 
 /* ---- affine: y = x W^T + b, W of features_out x features_in on a parts_out x parts_in grid - */
@@ -202,8 +201,8 @@ double tgl_network_forward(tgl_network *network);
 void tgl_network_backward(tgl_network *network);
 
 /* Calls: Local. Initial values in [-a, a], a = 1 / sqrt(fan_in), made from (seed, layer, parameter,
- * global entry), so that they do not depend on P; what scales, shifts and is kept gets its `start`. Source: LeCun, Bottou, Orr, Mueller, Efficient
- * BackProp, 1998. */
+ * global entry), so that they do not depend on P; what has no fan_in gets its `start`. Source: LeCun,
+ * Bottou, Orr, Mueller, Efficient BackProp, 1998. */
 void tgl_network_init(tgl_network *network, uint64_t seed);
 
 /* Calls: Local. Entries of all parameters with a gradient on this rank. */

@@ -63,7 +63,7 @@ def check_network(bench, network, ranks, most):
 
 def check_same_losses(bench, networks):
     alone = check_network(bench, str(networks / "lenet5-1.txt"), 1, 61706)
-    for ranks, name, most in ((3, "lenet5-batch.txt", None), (4, "lenet5.txt", 17409)):
+    for ranks, name, most in ((3, "lenet5-batch.txt", None), (3, "lenet5-data.txt", 61706), (4, "lenet5.txt", 17409)):
         # features over 3 ranks: rank 0 has the other layers and a third of 400 x 120, and the bias
         most = most or 61706 - 48000 + 120 * 134
         losses = check_network(bench, str(networks / name), ranks, most)
