@@ -11,8 +11,8 @@
  * reaches and however its parts are split. A rank that needs nothing on axis a passes on what others
  * need from it: before stage a its box has O_a whole. The adjoint is the product of the adjoints, axes
  * in the reverse order.
- * A rank has as many partners as the axes have neighbours, 2 d instead of 3^d - 1 when one is enough
- * on each side; entries at corners cross up to d times.
+ * A rank has 2 d partners instead of 3^d - 1 when one is enough on each side. It receives each of its
+ * ghosts once, as with p2p; only where it needs less than it owns, what it passes on comes on top.
  *
  * All stages work in place in one work buffer around both boxes. It is the user's where every part
  * needs all that it owns: in place, and for y = F x out of place; otherwise it is the plan's.
@@ -213,11 +213,8 @@ static tg_status plan_stages(const tg_problem *problem, tg_op *op, axes *s)
 {
     ptrdiff_t messages = 0;
     tg_status status = tg_success();
-    s->inside = (tg_op){.comm = op->comm,
-                        .rank = op->rank,
-                        .size = op->size,
-                        .dtype = op->dtype,
-                        .in_place = true};
+    s->inside = (tg_op){
+        .comm = op->comm, .rank = op->rank, .size = op->size, .dtype = op->dtype, .in_place = true};
     for (int a = 0; a < problem->y.ndim && status.code == TG_OK; a++) {
         if (!tg_has_axis_stage(problem, a))
             continue;
@@ -283,5 +280,5 @@ static const tg_weights weights = {"p, added over the axes", "its pieces on each
                                    "Palmer and Nieplocha 2002", tg_weigh_axes};
 
 const tg_algorithm tg_engine_axes = {
-    "axes", "p2p along one axis after the other, so that corners come by way of the neighbours", plan,
-    &weights};
+    "axes", "p2p along one axis after the other, so that corners come by way of the neighbours",
+    plan, &weights};

@@ -7,6 +7,7 @@
 #include "primitives/exchange.h"
 #include "primitives/gathered.h"
 #include "primitives/holders.h"
+#include "primitives/resharding.h"
 #include "primitives/stepped.h"
 
 #include <stdlib.h>
@@ -145,6 +146,24 @@ tg_status tg_weigh_axes(const tg_problem *problem, bool backwards, tg_weight *we
 {
     return tg_axes_fit(problem) ? weigh_ranks(problem, backwards, NULL, share_of_axes, weight)
                                 : weigh_pieces(problem, backwards, weight);
+}
+
+static tg_status share_of_resharding(const tg_problem *problem, tg_op *op, bool backwards,
+                                     const tg_pattern *pattern, rank_share *share)
+{
+    /* Backwards the same is received and sent, and the phases change places. */
+    (void)backwards, (void)pattern;
+    return tg_resharding_share(problem, op, &share->carried, share->rounds);
+}
+
+tg_status tg_weigh_resharding(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    bool fits = true;
+    tg_op op;
+    for (int next = 0; fits && next_rank(problem, &next, &op);)
+        fits = tg_resharding_fits_here(problem, op.rank);
+    return fits ? weigh_ranks(problem, backwards, NULL, share_of_resharding, weight)
+                : weigh_pieces(problem, backwards, weight);
 }
 
 /* ---- schedules in groups ---- */
