@@ -183,12 +183,12 @@ static ptrdiff_t entries_of(const streams *s)
 }
 
 tg_status tg_resharding_share(const tg_problem *problem, const tg_op *op, tg_carried *carried,
-                              int rounds[2])
+                              ptrdiff_t rounds[2])
 {
     resharding r = {.me = 0};
     tg_op here = *op;
     const tg_status status = find_all_streams(problem, &here, &r);
-    int sends = 0, receives = 0;
+    ptrdiff_t sends = 0, receives = 0;
     if (status.code == TG_OK) {
         carried->messages[0] += r.given.count;
         carried->entries[0] += entries_of(&r.given);
@@ -201,7 +201,7 @@ tg_status tg_resharding_share(const tg_problem *problem, const tg_op *op, tg_car
         carried->entries[0] += passed_on * entries_of(s);
         carried->messages[1] += s->count;
         carried->entries[1] += entries_of(s);
-        sends += passed_on * s->side->npartners;
+        sends += (ptrdiff_t)passed_on * s->side->npartners;
         receives += f == r.me ? 0 : s->side->npartners;
         if (f == r.me)
             rounds[TG_CROSSING] = s->side->npartners;

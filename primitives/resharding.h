@@ -13,6 +13,6 @@ enum { TG_CROSSING, TG_SPREADING };
  *                            each phase; op: only rank and dtype are asked. Errors: TG_NO_MEMORY */
 bool tg_resharding_fits_here(const tg_problem *problem, int rank);
 tg_status tg_resharding_share(const tg_problem *problem, const tg_op *op, tg_carried *carried,
-                              int rounds[2]);
+                              ptrdiff_t rounds[2]);
 
 #endif

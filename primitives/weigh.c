@@ -4,6 +4,7 @@
  * Rounds and bytes of the busiest rank are the terms of Hockney's model (Parallel Computing 20,
  * 1994), as Thakur, Rabenseifner and Gropp use it for collectives (2005). */
 #include "primitives/axes.h"
+#include "primitives/count.h"
 #include "primitives/exchange.h"
 #include "primitives/gathered.h"
 #include "primitives/holders.h"
@@ -18,7 +19,8 @@ enum { NOT_KNOWN = -1, PHASES = TG_MAX_NDIM };
  * when the one before is over. */
 typedef struct {
     tg_carried carried;
-    int groups, rounds[PHASES];
+    int groups;
+    ptrdiff_t rounds[PHASES];
 } rank_share;
 
 /* `op` stands for one rank: only rank, dtype, in_place and view are set. */
@@ -83,27 +85,22 @@ static tg_status weigh_ranks(const tg_problem *problem, bool backwards, const tg
 
 /* A rank sends one message at a time and receives one: as many rounds as the busiest rank has
  * partners are enough for all (Koenig 1916: so many colours for the edges of a bipartite graph). */
-static tg_status share_of_phase(const tg_problem *problem, tg_op *op, bool backwards, int phase,
-                                rank_share *share)
+static tg_status share_of_phase(const tg_problem *problem, const tg_op *op, bool backwards,
+                                int phase, rank_share *share)
 {
-    tg_pieces e = {.keep.ndim = problem->x.ndim};
-    tg_status status = tg_success();
-    int *rounds = &share->rounds[phase];
+    const tg_box owned = tg_layout_owned(&problem->x, op->rank),
+                 held = tg_layout_held(&problem->y, op->rank);
+    const ptrdiff_t most = tg_largest_count;
+    tg_exchanged of[2]; /* by tg_space: what x gives, what y takes */
+    tg_status status = tg_count_holders(&problem->y, &owned, op->rank, most, &of[TG_X]);
+    if (status.code == TG_OK)
+        status = tg_count_owners(&problem->x, &held, op->rank, most, &of[TG_Y]);
     for (tg_space space = TG_X; space <= TG_Y && status.code == TG_OK; space++) {
-        const tg_side *s = &e.side[space];
         const int way = (space == TG_X) == backwards; /* it sends (0), or receives */
-        int partners = 0;
-        status = tg_pieces_partners(&e, problem, op, space);
-        for (const tg_partner *p = s->partners; p < s->partners + s->npartners; p++) {
-            if (tg_is_self(s, p))
-                continue;
-            partners++;
-            share->carried.messages[way] += p->messages;
-            share->carried.entries[way] += p->entries;
-        }
-        *rounds = partners > *rounds ? partners : *rounds;
+        share->carried.messages[way] += of[space].messages;
+        share->carried.entries[way] += of[space].entries;
+        share->rounds[phase] = larger(share->rounds[phase], of[space].ranks);
     }
-    tg_pieces_free(&e);
     return status;
 }
 
@@ -127,16 +124,14 @@ static tg_status share_of_axes(const tg_problem *problem, tg_op *op, bool backwa
                                const tg_pattern *pattern, rank_share *share)
 {
     tg_status status = tg_success();
-    tg_op inside = *op;
     (void)pattern;
-    inside.in_place = true;
     for (int a = 0; a < problem->y.ndim && status.code == TG_OK; a++) {
         tg_axis_stage stage;
         if (!tg_has_axis_stage(problem, a))
             continue;
         status = tg_axis_stage_find(problem, op->rank, a, &stage);
         if (status.code == TG_OK)
-            status = share_of_phase(&stage.problem, &inside, backwards, a, share);
+            status = share_of_phase(&stage.problem, op, backwards, a, share);
         free(stage.runs);
     }
     return status;
