@@ -208,10 +208,56 @@ void tgl_network_init(tgl_network *network, uint64_t seed);
 /* Calls: Local. Entries of all parameters with a gradient on this rank. */
 ptrdiff_t tgl_network_parameters(const tgl_network *network);
 
-/* Calls: Local. One step with the gradients of the last backward: v = momentum v + g; p = p - rate v.
- * v begins as zeros. Source: Polyak, Some methods of speeding up the convergence of iteration methods,
- * 1964. */
-void tgl_network_step(tgl_network *network, double rate, double momentum);
+/* ---- optimisers: what becomes of the parameters ---- */
+
+typedef struct {
+    double rate;     /* of learning */
+    double momentum; /* of the steps; adam: b1 */
+    double second;   /* adam: b2, of the squares */
+    double epsilon;  /* adam */
+} tgl_rates;
+
+enum { TGL_MOST_STATES = 2 };
+
+/* A rule as a row. t counts the steps from 1; state holds `states` tensors as large as the parameter,
+ * zeros at first. */
+typedef void tgl_rule_step(const tgl_rates *rates, long t, ptrdiff_t n, const void *gradient,
+                           void *const *state, void *value);
+typedef struct {
+    const char *name, *formula, *source;
+    int states;        /* tensors kept of each parameter */
+    tgl_rates initial; /* where a user names none */
+    tgl_rule_step *step_f32, *step_f64;
+} tgl_rule;
+extern const tgl_rule tgl_rules[];               /* ends with a row without name */
+const tgl_rule *tgl_rule_find(const char *name); /* NULL: no such rule */
+
+typedef struct tgl_optimiser tgl_optimiser;
+
+/* Calls: Collective on the network's comm. The network must live as long. Errors: as tg_plan. */
+tg_status tgl_optimiser_make(MPI_Comm comm, const tgl_network *network, const tgl_rule *rule,
+                             tgl_optimiser **optimiser);
+void tgl_optimiser_free(tgl_optimiser **optimiser); /* Local; NULL may be freed */
+
+/* Calls: Local; allocates nothing. One step with the gradients of the last backward. */
+void tgl_optimiser_step(tgl_optimiser *optimiser, const tgl_rates *rates);
+/* Calls: Local. So many steps have been made before; what is kept was filled by the caller. */
+void tgl_optimiser_resume(tgl_optimiser *optimiser, long steps);
+
+/* A tensor that must be kept so that training can go on: a parameter of a layer, or what the rule
+ * keeps of it. */
+typedef struct {
+    int layer;        /* its place in the network */
+    const char *kind; /* of that layer */
+    int number;       /* of the layer's parameters */
+    int state;        /* -1: the parameter itself */
+    const tg_dtype *dtype;
+    tg_box whole;
+    tg_box box; /* this rank's part, dense and row-major in data; empty: it has none */
+    void *data;
+} tgl_kept;
+/* Calls: Local. The index-th, the same on every rank; false: past the last. */
+bool tgl_optimiser_kept(const tgl_optimiser *optimiser, int index, tgl_kept *kept);
 
 /* What a layer must give: x, dy and the parameters are filled with values made from (seed, global
  * entry). Calls: Local. count_wrong returns the entries that differ on this rank, -1 without

@@ -1,4 +1,4 @@
-/* network.c: layers in order, from a text; their buffers, initial values and steps.
+/* network.c: layers in order, from a text; their buffers, initial values and gradients.
  *
  *   x_0 -> layer 0 -> y_0 -> repartition -> x_1 -> layer 1 -> ... -> loss
  *
@@ -18,11 +18,10 @@ enum { LINE_TEXT = 1024 };
 typedef struct {
     tgl_problem problem; /* where it is, it stays: the layer points at it */
     tgl_layer *layer;
-    tg_op *bring;    /* y of the layer before to x; NULL: one buffer. Not of the first layer */
-    void *x, *dx;    /* owned when bring, or the first layer */
-    void *y, *dy;    /* owned */
-    void **momentum; /* of each parameter; NULL where it has no gradient */
-    int line;        /* of the text */
+    tg_op *bring; /* y of the layer before to x; NULL: one buffer. Not of the first layer */
+    void *x, *dx; /* owned when bring, or the first layer */
+    void *y, *dy; /* owned */
+    int line;     /* of the text */
 } stage;
 
 struct tgl_network {
@@ -166,20 +165,11 @@ static tg_status make_buffers(stage *before, stage *s, int rank)
     const tg_dtype *dtype = s->problem.dtype;
     const ptrdiff_t x = held(&s->problem.x, rank), y = held(&s->problem.y, rank);
     const bool own_x = !before || s->bring;
-    int parameters = 0;
-    while (tgl_parameter_at(s->layer, parameters))
-        parameters++;
     s->x = own_x ? tgl_buffer(x, dtype) : before->y;
     s->dx = own_x ? tgl_buffer(x, dtype) : before->dy;
     s->y = tgl_buffer(y, dtype);
     s->dy = tgl_buffer(y, dtype);
-    s->momentum = calloc((size_t)parameters + 1, sizeof *s->momentum);
-    bool good = s->x && s->dx && s->y && s->dy && s->momentum;
-    for (int i = 0; good && i < parameters; i++) {
-        const tgl_parameter *p = tgl_parameter_at(s->layer, i);
-        if (p->gradient)
-            good = (s->momentum[i] = tgl_buffer(tg_box_count(&p->box), dtype)) != NULL;
-    }
+    const bool good = s->x && s->dx && s->y && s->dy;
     return good ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for the buffers of a layer");
 }
 
@@ -254,9 +244,6 @@ tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl
 
 static void free_stage(stage *s, bool first)
 {
-    for (int i = 0; s->momentum && s->layer && tgl_parameter_at(s->layer, i); i++)
-        free(s->momentum[i]);
-    free(s->momentum);
     if (first || s->bring) {
         free(s->x);
         free(s->dx);
@@ -349,38 +336,4 @@ ptrdiff_t tgl_network_parameters(const tgl_network *n)
         for (int k = 0; (p = tgl_parameter_at(n->stages[i].layer, k)); k++)
             count += p->gradient ? tg_box_count(&p->box) : 0;
     return count;
-}
-
-static void step_f32(ptrdiff_t n, float rate, float momentum, const float *restrict gradient,
-                     float *restrict v, float *restrict value)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + gradient[i];
-        value[i] -= rate * v[i];
-    }
-}
-
-static void step_f64(ptrdiff_t n, double rate, double momentum, const double *restrict gradient,
-                     double *restrict v, double *restrict value)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + gradient[i];
-        value[i] -= rate * v[i];
-    }
-}
-
-void tgl_network_step(tgl_network *n, double rate, double momentum)
-{
-    const tgl_parameter *p;
-    for (int i = 0; i < n->count; i++)
-        for (int k = 0; (p = tgl_parameter_at(n->stages[i].layer, k)); k++) {
-            if (!p->gradient)
-                continue;
-            if (n->stages[i].problem.dtype->size == sizeof(float))
-                step_f32(tg_box_count(&p->box), (float)rate, (float)momentum, p->gradient,
-                         n->stages[i].momentum[k], p->value);
-            else
-                step_f64(tg_box_count(&p->box), rate, momentum, p->gradient,
-                         n->stages[i].momentum[k], p->value);
-        }
 }
