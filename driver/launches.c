@@ -72,14 +72,6 @@ static tgd_wish on_tick(void *context)
 
 /* ---- one launch ---- */
 
-static json_t *words_json(const tgd_words *list)
-{
-    json_t *array = json_array();
-    for (int i = 0; i < list->count; i++)
-        json_array_append_new(array, json_string(list->word[i]));
-    return array;
-}
-
 static void log_words(const tgd_launches *l, const tgd_words *list, char end)
 {
     for (int i = 0; i < list->count; i++)
@@ -214,7 +206,7 @@ static tg_status launch_cells(tgd_launches *l, int at, int count, double budget_
                                first->launch, "ranks", first->ranks, "cells", count, "cells_done",
                                l->done, "budget_s", budget_s, "time_s", tgd_now_s() - start_s,
                                "exit_status", exit_status, "stalled", l->stalled, "environment",
-                               words_json(&environment), "command", words_json(&list));
+                               tgd_words_json(&environment), "command", tgd_words_json(&list));
     take_facts(l, first, launch);
     json_array_append_new(json_object_get(l->record, "launches"), launch);
     tgd_words_free(&list);

@@ -54,6 +54,11 @@ static json_t *words_array(char *const *word, int count)
     return array;
 }
 
+json_t *tgd_words_json(const tgd_words *words)
+{
+    return words_array(words->word, words->count);
+}
+
 static json_t *environment(void)
 {
     json_t *object = json_object();
@@ -148,7 +153,8 @@ json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launche
     json_object_set_new(run, "version", text(TGD_VERSION));
     json_object_set_new(run, "started", text(now));
     json_object_set_new(run, "command", words_array(argv, argc));
-    json_object_set_new(run, "campaign", campaign_of(campaign));
+    if (campaign)
+        json_object_set_new(run, "campaign", campaign_of(campaign));
     json_object_set_new(run, "machine", machine_of(launcher->machine));
     json_t *bench = json_object();
     json_object_set_new(bench, "path", text(launcher->bench->path));
