@@ -2,8 +2,9 @@
  *
  *   words of a case --resolve--> setup (layouts, facts; no MPI) --plan--> work --run--> once
  *
- * Every primitive of tg_primitives[], every layer, a few raw MPI calls and the measurements of the
- * machine itself are rows; op_primitive.c, op_layer.c, op_raw.c and op_machine.c make them. */
+ * Every primitive of tg_primitives[], every layer and network, a few raw MPI calls and the
+ * measurements of the machine itself are rows; op_primitive.c, op_layer.c, op_network.c, op_raw.c and
+ * op_machine.c make them. */
 #ifndef TGB_OPERATION_H
 #define TGB_OPERATION_H
 
@@ -59,7 +60,7 @@ tg_status tgb_needs_size(const tgb_case *words, bool *needs);
 /* ---- work: a setup, planned ---- */
 
 typedef struct {
-    const char *name; /* forward, adjoint, backward */
+    const char *name; /* forward, adjoint, backward, step */
     /* Run one operation: this call, and nothing else, is timed. Collective, cannot fail. */
     void (*run)(tgb_work *work);
     /* Collective. Inputs from the seed; outputs that hold nothing right. */
@@ -84,7 +85,7 @@ struct tgb_work {
     tg_op *op;        /* primitives */
     tgl_layer *layer; /* layers */
     void *dx, *dy;    /* layers: as x and y */
-    void *raw;        /* raw calls: op_raw.c; machine: op_machine.c */
+    void *raw;        /* raw calls, machine, networks: of their own files */
 };
 
 /* What an operation asks of a rank at least, whatever its algorithm; the same in both directions.
@@ -168,6 +169,7 @@ long long tgb_validate(tgb_work *work);
 
 void tgb_add_primitives(void (*add)(const tgb_operation *row)); /* op_primitive.c */
 void tgb_add_layers(void (*add)(const tgb_operation *row));     /* op_layer.c */
+void tgb_add_networks(void (*add)(const tgb_operation *row));   /* op_network.c */
 void tgb_add_raw(void (*add)(const tgb_operation *row));        /* op_raw.c */
 void tgb_add_machine(void (*add)(const tgb_operation *row));    /* op_machine.c */
 

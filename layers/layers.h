@@ -189,6 +189,17 @@ typedef struct tgl_network tgl_network;
 tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl_network **network);
 void tgl_network_free(tgl_network **network); /* Collective; NULL may be freed */
 
+/* What follows from a text, without a plan. */
+typedef struct {
+    tg_layout x, y;               /* of the first and of the last layer; owned by the caller */
+    double flops, flops_backward; /* of all layers */
+    double busiest_flops;         /* forward: the sum of each layer's busiest rank */
+    ptrdiff_t parameters;         /* entries of all layers */
+    ptrdiff_t entries_most;       /* that a rank holds at most: parameters, and each layer's y */
+} tgl_network_facts;
+/* Calls: Local. For P ranks. Errors: as tgl_network_plan; nothing is then kept. */
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *facts);
+
 /* Calls: Local. The index-th layer, its problem, and this rank's x of it; NULL past the last. x of
  * layer 0 is the caller's to fill before forward. */
 tgl_layer *tgl_network_layer(const tgl_network *network, int index);

@@ -266,6 +266,31 @@ void tgl_network_free(tgl_network **network)
     *network = NULL;
 }
 
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *f)
+{
+    tgl_network network = {.count = 0}, *n = &network;
+    tg_status status = read_text(text, batch, P, n);
+    *f = (tgl_network_facts){.flops = 0};
+    for (int i = 0; i < n->count; i++) {
+        const tgl_problem *p = &n->stages[i].problem;
+        f->flops += p->facts.flops;
+        f->flops_backward += p->facts.flops * p->kind->backward_factor;
+        f->busiest_flops += p->facts.busiest_flops;
+        f->parameters += p->facts.parameters;
+        f->entries_most += p->facts.parameters_most + tg_layout_max_held(&p->y);
+    }
+    if (status.code == TG_OK)
+        status = tg_layout_copy(&n->stages[0].problem.x, &f->x);
+    if (status.code == TG_OK)
+        status = tg_layout_copy(&n->stages[n->count - 1].problem.y, &f->y);
+    if (status.code != TG_OK)
+        tg_layout_free(&f->x);
+    for (int i = 0; i < n->count; i++)
+        tgl_problem_free(&n->stages[i].problem);
+    free(n->stages);
+    return status;
+}
+
 /* ---- runs ---- */
 
 tgl_layer *tgl_network_layer(const tgl_network *network, int index)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""test_train.py TENSORGAUGE SCHEMA: `tensorgauge train` with the tgbench and launcher of this build, on images that this test
-draws: the run folder and its curves, a run that is stopped and goes on at another rank count, wrong words and files."""
+"""test_train.py TENSORGAUGE SCHEMA CAMPAIGNS CHECK_FIGURES: `tensorgauge train` with the tgbench and launcher of this build, on images that this test
+draws: the run folder and its curves, a run that is stopped and goes on at another rank count, wrong words and files. A small
+campaign of layers and a network, whose figures are checked; the campaigns of layers and training can be planned."""
 import csv
 import json
 import pathlib
@@ -17,7 +18,25 @@ import unittest
 from schema import problems
 
 PROGRAM, SCHEMA = str(pathlib.Path(sys.argv[1]).resolve()), json.loads(pathlib.Path(sys.argv[2]).read_text())
-del sys.argv[1:3]
+CAMPAIGNS, CHECK_FIGURES = pathlib.Path(sys.argv[3]).resolve(), str(pathlib.Path(sys.argv[4]).resolve())
+del sys.argv[1:5]
+CAMPAIGN = """[campaign]
+name   = small
+budget = 12s
+calibrate = no
+[cells strong]
+case      = network:lenet5-batch batch=8
+case      = convolution batch=4 channels=2:4 space=8x8 kernel=3x3 padding=1x1 grid=Px1x1x1
+ranks     = 1,2
+direction = forward,backward,step
+scaling   = strong
+[cells weak]
+case      = network:lenet5-batch batch=N
+ranks     = 1,2
+sizes     = 280KiB
+direction = step
+scaling   = weak
+"""
 TRAIN, TEST, BATCH, SIDE = 200, 30, 20, 6
 STEPS = TRAIN // BATCH
 NETWORK = """# one layer
@@ -168,6 +187,40 @@ class Train(unittest.TestCase):
         self.check_wrong(["--batch"], "--resume", f"runs/{run.name}", "--batch", 10)
         for path, content in kept.items():
             self.assertEqual(path.read_bytes(), content, f"{path.name} was changed")
+
+
+class Campaigns(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tensorgauge train "))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def run_it(self, *words):
+        return subprocess.run([PROGRAM, *words], cwd=self.folder, capture_output=True, text=True, timeout=200, check=False)
+
+    def test_small_run(self):
+        (self.folder / "small.ini").write_text(CAMPAIGN)
+        done = self.run_it("run", "small.ini")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        run = next((self.folder / "results").iterdir())
+        with open(run / "cells.csv", newline="", encoding="ascii") as file:
+            cells = {(row["op"], row["direction"], row["ranks"], row["scaling"]) for row in csv.DictReader(file) if row["status"] == "ok"}
+        network, convolution = "network:lenet5-batch", "convolution"
+        expected = {(network, direction, ranks, "strong") for direction in ("forward", "backward", "step") for ranks in "12"}
+        expected |= {(convolution, direction, ranks, "strong") for direction in ("forward", "backward") for ranks in "12"}
+        self.assertEqual(cells, expected | {(network, "step", ranks, "weak") for ranks in "12"})
+        self.assertEqual(self.run_it("plot", str(run)).returncode, 0)
+        checked = subprocess.run([sys.executable, CHECK_FIGURES, str(run), "--least", "6"], capture_output=True, text=True, timeout=100,
+                                 check=False)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        names = {path.stem for path in (run / "figures").glob("*.pdf")}
+        for name in ("layer_time", "layer_speedup", "layer_efficiency", "weak"):
+            self.assertIn(f"{name}_network-lenet5-batch", names)
+
+    def test_campaigns(self):
+        for name in ("layers-strong", "layers-weak", "train"):
+            done = self.run_it("run", str(CAMPAIGNS / f"{name}.ini"), "--dry-run")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(" 4 " + ("weak" if name == "layers-weak" else "strong"), done.stdout)
 
 
 unittest.main()
