@@ -261,6 +261,15 @@ static long long worse(long long a, long long b)
     return a < 0 || b < 0 ? -1 : a > b ? a : b;
 }
 
+/* What stands for the word auto: of the algorithm, or of the kernels of a layer. */
+static const char *chosen_by_auto(const tgb_work *work)
+{
+    const char *kernels = tgb_case_get(&work->setup->words, "kernels");
+    if (strcmp(work->setup->algorithm, "auto") == 0 && work->op)
+        return tg_op_algorithm(work->op, strcmp(work->direction->name, "adjoint") == 0);
+    return work->layer && kernels && strcmp(kernels, "auto") == 0 ? tgl_kernels(work->layer) : NULL;
+}
+
 static void measure_planned(tgb_session *s, const tgb_cell *cell, const tgb_rules *rules,
                             uint64_t start, double budget_s, tgb_measurement *m)
 {
@@ -279,9 +288,7 @@ static void measure_planned(tgb_session *s, const tgb_cell *cell, const tgb_rule
     m->wrong = worse(m->wrong, tgb_validate(s->work));
     if (s->count > 0)
         write_facts(s, m);
-    if (strcmp(cell->setup.algorithm, "auto") == 0 && s->work->op)
-        m->algorithm_chosen =
-            tg_op_algorithm(s->work->op, strcmp(cell->direction->name, "adjoint") == 0);
+    m->algorithm_chosen = chosen_by_auto(s->work);
     m->redone = s->redone;
     m->samples = s->count;
     m->batch = s->batch;

@@ -12,7 +12,6 @@
 #include "layers/convolution.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- forward and backward ---- */
 
@@ -49,26 +48,8 @@ static void forward(tgl_layer *layer, const void *x, void *y)
     if (c->conv)
         tgl_conv_forward(c->conv, needed(c, x),
                          c->copy_weight ? c->weight : c->parameter[TGL_WEIGHT].value,
-                         !c->adds_bias  ? NULL
-                         : c->copy_bias ? c->bias
-                                        : c->parameter[TGL_BIAS].value,
-                         c->sum ? c->y : y);
+                         c->copy_bias ? c->bias : c->parameter[TGL_BIAS].value, c->sum ? c->y : y);
     apply(c->sum, c->y, y);
-}
-
-static void sum_positions(const tgl_convolution_layer *c, const void *dy, void *gradient)
-{
-    const char *at = dy;
-    const size_t size = c->dtype->size;
-    memset(gradient, 0, (size_t)c->out * size);
-    for (ptrdiff_t n = 0; n < c->batch; n++)
-        for (ptrdiff_t o = 0; o < c->out; o++, at += (size_t)c->positions * size) {
-            double sum = 0;
-            for (ptrdiff_t i = 0; i < c->positions; i++)
-                sum += size == sizeof(float) ? (double)((const float *)at)[i]
-                                             : ((const double *)at)[i];
-            c->dtype->put(gradient, o, c->dtype->get(gradient, o) + sum);
-        }
 }
 
 static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
@@ -79,12 +60,11 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     void *dcopied = c->copy_x ? c->dx : dx, *dneeded = c->halo ? c->dneeded : dcopied;
     apply_adjoint(c->sum, dy, c->y);
     if (c->conv) {
-        tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
-                                  c->copy_weight ? c->dweight : weight->gradient);
-        if (c->adds_bias)
-            sum_positions(c, dy_copy, c->copy_bias ? c->dbias : bias->gradient);
         tgl_conv_backward_data(c->conv, dy_copy, c->copy_weight ? c->weight : weight->value,
                                dneeded);
+        tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
+                                  c->copy_weight ? c->dweight : weight->gradient,
+                                  c->copy_bias ? c->dbias : bias->gradient);
     }
     apply_adjoint(c->copy_weight, c->dweight, weight->gradient);
     apply_adjoint(c->copy_bias, c->dbias, bias->gradient);

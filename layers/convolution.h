@@ -33,8 +33,6 @@ typedef struct {
     /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;
      * copies of the parameters and parts of their gradients. */
     void *x, *dx, *needed, *dneeded, *y, *weight, *dweight, *bias, *dbias;
-    bool adds_bias;                  /* this rank has the first part of the input channels */
-    ptrdiff_t batch, out, positions; /* of this rank's part of y */
     tgl_parameter parameter[2];
 } tgl_convolution_layer;
 

@@ -119,23 +119,24 @@ static tg_status make_buffers(tgl_convolution_layer *c, const tgl_convolution_la
 }
 
 /* Everything that one rank does alone, once the operators stand. */
-static tg_status make_local(const tgl_convolution_spec *s, const tgl_convolution_layouts *l,
-                            int rank, int place, tgl_convolution_layer *c)
+static tg_status make_local(MPI_Comm comm, const tgl_convolution_spec *s,
+                            const tgl_convolution_layouts *l, int rank, int place,
+                            tgl_convolution_layer *c)
 {
     const tg_box x = box_of_x(c, l, rank), y = tg_layout_held(&l->partials, rank);
-    const tgl_conv_shape shape = shape_of(s, &x, &y);
+    tgl_conv_shape shape = shape_of(s, &x, &y);
     put_boxes(s, l, rank, c);
-    c->adds_bias = s->bias && place >= 0 && tg_layout_place(&l->biases, rank) >= 0;
-    tg_status status = make_buffers(c, l, rank, tg_box_count(&x));
-    if (place < 0 || status.code != TG_OK)
+    tg_status status = tg_agree(comm, make_buffers(c, l, rank, tg_box_count(&x)));
+    if (status.code != TG_OK)
         return status;
-    c->batch = shape.batch;
-    c->out = shape.out;
-    c->positions = tgl_conv_positions(&shape);
-    c->base.flops_forward = 2 * (double)shape.batch * (double)shape.out *
-                            (double)tgl_conv_terms(&shape) * (double)c->positions;
+    shape.bias = s->bias && place >= 0 && tg_layout_place(&l->biases, rank) >= 0;
+    c->base.flops_forward = place < 0 ? 0
+                                      : 2 * (double)shape.batch * (double)shape.out *
+                                            (double)tgl_conv_terms(&shape) *
+                                            (double)tgl_conv_positions(&shape);
     c->base.flops_backward = 2 * c->base.flops_forward;
-    return tgl_conv_plan(&shape, c->dtype, s->kernels, &c->conv);
+    return tgl_conv_plan(comm, place < 0 ? NULL : &shape, c->dtype, s->kernels, &c->base.kernels,
+                         &c->conv);
 }
 
 tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem, tgl_convolution_layer *c)
@@ -144,13 +145,13 @@ tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem, tgl_co
     tgl_convolution_layouts l = {.x = {.ndim = 0}};
     int rank;
     MPI_Comm_rank(comm, &rank);
+    tgl_blas_start();
     tg_status status = tg_agree(comm, tgl_convolution_layouts_of(problem, &l));
     const int place = status.code == TG_OK ? tg_layout_place(&l.copies, rank) : -1;
     if (status.code == TG_OK)
         status = plan_operators(comm, problem, s, &l, place, c);
     if (status.code == TG_OK)
-        status = tg_agree(comm, make_local(s, &l, rank, place, c));
+        status = make_local(comm, s, &l, rank, place, c);
     tgl_convolution_free_layouts(&l);
-    tgl_blas_start();
     return status;
 }

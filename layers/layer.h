@@ -25,6 +25,7 @@ struct tgl_layer {
     const tgl_parameter *parameters; /* of this rank; parameter_count of them */
     int parameter_count;
     double flops_forward, flops_backward; /* of this rank, in one call */
+    const char *kernels;                  /* the row chosen from several; NULL: there is one */
 };
 
 /* ---- expect.c: the entries that a layer's formula asks for ---- */

@@ -165,6 +165,10 @@ void tgl_free(tgl_layer **layer); /* Collective; NULL may be freed */
 double tgl_flops_forward(const tgl_layer *layer);
 double tgl_flops_backward(const tgl_layer *layer);
 
+/* Calls: Local. The library that all ranks' kernels are of, where a layer chooses one (word kernels):
+ * openblas, onednn; otherwise NULL. */
+const char *tgl_kernels(const tgl_layer *layer);
+
 /* Calls: Local. Parameters of this rank, one after another: index 0, 1, ... ; NULL past the last.
  * box names the entries in the global parameter, dense and row-major in value and gradient. */
 typedef struct {
@@ -294,7 +298,10 @@ bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void 
 const char *tgl_blas_core(void);
 /* Calls: Local. What the BLAS library says of its version and its build. */
 const char *tgl_blas_config(void);
-/* Calls: Local. Threads of the BLAS library: 1 unless set. */
+/* Calls: Local. The library of the convolutions with kernels=auto: its version, and what it uses of
+ * this processor. */
+const char *tgl_kernels_library(void);
+/* Calls: Local. Threads of the BLAS library: 1 unless set. oneDNN takes as many. */
 void tgl_blas_set_threads(int threads);
 int tgl_blas_threads(void);
 
