@@ -80,8 +80,8 @@ static tg_status plan(tgb_work *work)
     tg_status status = tgl_plan(work->comm, &setup->layer, &work->layer);
     tg_box x = tg_layout_held(&setup->problem.x, work->rank),
            y = tg_layout_held(&setup->problem.y, work->rank);
-    work->x_bytes = tg_box_count(&x) * size;
-    work->y_bytes = tg_box_count(&y) * size;
+    work->x_bytes = tg_store_entries(&setup->layer.store_x, &x) * size;
+    work->y_bytes = tg_store_entries(&setup->layer.store_y, &y) * size;
     return status;
 }
 

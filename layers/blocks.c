@@ -7,6 +7,14 @@
 
 #include <string.h>
 
+tgl_images tgl_images_of(const tg_box *box)
+{
+    tgl_images images = {box->hi[0] - box->lo[0], box->hi[1] - box->lo[1], 1};
+    for (int d = 2; d < box->ndim; d++)
+        images.positions *= box->hi[d] - box->lo[d];
+    return images;
+}
+
 static ptrdiff_t blocks_of(const tgl_images *images, int block)
 {
     return (images->channels + block - 1) / block;

@@ -133,4 +133,5 @@ const tgl_kind tgl_convolution = {
     .resolve = tgl_convolution_resolve,
     .plan = plan,
     .expect = tgl_convolution_expect,
+    .block = tgl_convolution_block,
 };

@@ -22,6 +22,8 @@ const tgl_key tgl_convolution_keys[] = {
     {"to-ranks", "the grid's first part of the inputs", false},
     {"bias", "yes", false},
     {"kernels", "auto", false},
+    {"store-x", "row", false},
+    {"store-y", "row", false},
     TGL_TYPE};
 
 /* ---- words ---- */
@@ -196,10 +198,22 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         status = make_ends(words, problem, s);
     if (status.code == TG_OK)
+        status =
+            tgl_word_store(words, "store-x", "row", problem->x.ndim, problem, &problem->store_x);
+    if (status.code == TG_OK)
+        status =
+            tgl_word_store(words, "store-y", "row", problem->y.ndim, problem, &problem->store_y);
+    if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "bias", s->bias ? "yes" : "no");
     if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "kernels", s->kernels);
     if (status.code == TG_OK)
         write_facts(s, &problem->facts);
     return status;
+}
+
+int tgl_convolution_block(const tgl_problem *problem)
+{
+    const tgl_convolution_spec *s = problem->spec;
+    return tgl_conv_block(s->kernels, problem->dtype);
 }

@@ -78,6 +78,7 @@ typedef struct {
     ptrdiff_t batch, channels, positions;
 } tgl_images;
 
+tgl_images tgl_images_of(const tg_box *box); /* batch, channels, and axes of positions */
 void tgl_to_blocks(const tgl_images *images, int block, size_t size, const void *rows,
                    void *blocks);
 void tgl_from_blocks(const tgl_images *images, int block, size_t size, const void *blocks,

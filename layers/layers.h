@@ -3,7 +3,9 @@
  * A layer is planned once, by all ranks of a communicator together, and then run forward and
  * backward many times. Parameters and their gradients belong to the layer and lie where its formula
  * wants them; inputs and outputs are the caller's: each rank passes the held box of the layer's x
- * and y layouts, dense and row-major. Source: Hewett and Grady, arXiv 2006.03108, section 4. */
+ * and y layouts, dense and in the problem's stores. In a store of blocks whose last one is not full,
+ * its rest is zeros in inputs; a layer writes nothing else there, so that buffers that began as
+ * zeros stay right. Source: Hewett and Grady, arXiv 2006.03108, section 4. */
 #ifndef TGL_LAYERS_H
 #define TGL_LAYERS_H
 
@@ -60,8 +62,9 @@ typedef struct {
 
 typedef struct {
     const tgl_kind *kind;
-    int ranks;      /* P */
-    tg_layout x, y; /* without copies; owned */
+    int ranks;                 /* P */
+    tg_layout x, y;            /* without copies; owned */
+    tg_store store_x, store_y; /* how the buffers of x, dx and of y, dy lie: row unless in words */
     const tg_dtype *dtype;
     const char *algorithm; /* of its primitives; in words */
     tgl_words words;       /* canonical: every key in the row's order */
@@ -101,6 +104,9 @@ struct tgl_kind {
     /* Local. The entry at `index` of an output (TGL_Y, TGL_DX, TGL_PARAMETER + i) by a plain loop
      * over the inputs. NULL: the layer brings a check of its own. */
     void (*expect)(const tgl_inputs *in, int output, const ptrdiff_t *index, tgl_expected *e);
+    /* Local. Channels of the blocks that this rank's kernel is fastest with; 0: rows. NULL: the layer
+     * has no wish of its own. */
+    int (*block)(const tgl_problem *problem);
 };
 
 extern const tgl_kind *const tgl_kinds[];        /* ends with NULL */

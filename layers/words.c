@@ -194,3 +194,33 @@ tg_status tgl_word_layout(const tgl_words *words, const char *shape, const char 
         tg_layout_free(layout);
     return status;
 }
+
+/* ---- stores ---- */
+
+tg_status tgl_word_store(const tgl_words *words, const char *key, const char *otherwise, int ndim,
+                         tgl_problem *problem, tg_store *store)
+{
+    const char *text = tgl_words_get(words, key);
+    text = text ? text : otherwise;
+    tg_status status = tg_store_parse(key, text, ndim, store);
+    if (status.code == TG_OK && !tg_store_equal(store, &(tg_store){.block = store->block}))
+        status = tg_fail(TG_BAD_INPUT, "%s=%.40s: expected row, nchw8c or nchw16c, without padding",
+                         key, text);
+    if (status.code == TG_OK)
+        status = tg_store_check(key, store, ndim);
+    return status.code == TG_OK ? tgl_words_set(&problem->words, key, text) : status;
+}
+
+tg_status tgl_word_one_store(const tgl_words *words, tgl_problem *problem)
+{
+    const int ndim = problem->x.ndim;
+    tg_status status = tgl_word_store(words, "store-x", "row", ndim, problem, &problem->store_x);
+    if (status.code != TG_OK)
+        return status;
+    const char *x = tgl_words_get(&problem->words, "store-x");
+    status = tgl_word_store(words, "store-y", x, ndim, problem, &problem->store_y);
+    if (status.code == TG_OK && !tg_store_equal(&problem->store_x, &problem->store_y))
+        status = tg_fail(TG_BAD_INPUT, "store-y=%s: expected %s, the store of x",
+                         tgl_words_get(&problem->words, "store-y"), x);
+    return status;
+}
