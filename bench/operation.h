@@ -12,7 +12,7 @@
 #include "layers/layers.h"
 #include "primitives/primitives.h"
 
-enum { TGB_MAX_OPERATIONS = 64, TGB_MAX_ALGORITHMS = 15 };
+enum { TGB_MAX_OPERATIONS = 96, TGB_MAX_ALGORITHMS = 15 };
 
 typedef struct tgb_operation tgb_operation;
 typedef struct tgb_work tgb_work;

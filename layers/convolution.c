@@ -134,4 +134,5 @@ const tgl_kind tgl_convolution = {
     .plan = plan,
     .expect = tgl_convolution_expect,
     .block = tgl_convolution_block,
+    .alone = tgl_convolution_alone,
 };

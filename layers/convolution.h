@@ -38,6 +38,7 @@ typedef struct {
 
 /* Calls: Local. The numbers behind the words; problem->x, y, words and facts. */
 tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem);
+tg_status tgl_convolution_alone(const tgl_problem *problem, tgl_words *words);
 int tgl_convolution_block(const tgl_problem *problem); /* that the kernels work in; 0: rows */
 extern const tgl_key tgl_convolution_keys[];
 

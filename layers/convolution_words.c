@@ -28,13 +28,6 @@ const tgl_key tgl_convolution_keys[] = {
 
 /* ---- words ---- */
 
-static tg_status set_number(tgl_problem *problem, const char *key, ptrdiff_t a, ptrdiff_t b)
-{
-    char text[64];
-    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
-    return tgl_words_set(&problem->words, key, text);
-}
-
 static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_convolution_spec *s)
 {
     const tgl_key *keys = tgl_convolution_keys;
@@ -52,10 +45,11 @@ static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_
     if (status.code == TG_OK)
         status = tgl_word_tuple(words, keys, "space", s->taps.space, 1, s->taps.input, problem);
     if (status.code == TG_OK)
-        status = set_number(problem, "batch", s->batch, -1);
+        status = tgl_word_set_number(&problem->words, "batch", s->batch, -1);
     if (status.code == TG_OK)
-        status = set_number(problem, "channels", s->in, s->out);
-    return status.code == TG_OK ? set_number(problem, "groups", s->groups, -1) : status;
+        status = tgl_word_set_number(&problem->words, "channels", s->in, s->out);
+    return status.code == TG_OK ? tgl_word_set_number(&problem->words, "groups", s->groups, -1)
+                                : status;
 }
 
 static tg_status check_groups(const tgl_convolution_spec *s)
@@ -105,7 +99,9 @@ static tg_status read_grid(const tgl_words *words, tgl_problem *problem, tgl_con
                        "more, and at most %d ranks",
                        s->parts_out, grid, needed, problem->ranks);
     status = tgl_words_set(&problem->words, "grid", grid);
-    return status.code == TG_OK ? set_number(problem, "parts-out", s->parts_out, -1) : status;
+    return status.code == TG_OK
+               ? tgl_word_set_number(&problem->words, "parts-out", s->parts_out, -1)
+               : status;
 }
 
 /* The parts of the channels are parts of the groups then, each with its inputs and its outputs. */
@@ -210,6 +206,41 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         write_facts(s, &problem->facts);
     return status;
+}
+
+/* Along a split axis of space, what a block in the middle reads; along the others all, with padding. */
+tg_status tgl_convolution_alone(const tgl_problem *problem, tgl_words *words)
+{
+    const tgl_convolution_spec *s = problem->spec;
+    const ptrdiff_t groups = s->groups > 1 ? tg_split_start(s->groups, s->parts_out, 1) : 1,
+                    in = s->groups > 1 ? groups * (s->in / s->groups)
+                                       : tg_split_start(s->in, s->parts_in, 1),
+                    out = s->groups > 1 ? groups * (s->out / s->groups)
+                                        : tg_split_start(s->out, s->parts_out, 1);
+    char space[64] = "", padding[64] = "";
+    size_t a = 0, b = 0;
+    for (int d = 0; d < s->taps.space; d++) {
+        const tgl_taps *t = &s->taps;
+        const bool split = s->parts[d] > 1;
+        const ptrdiff_t outputs = tg_split_start(t->output[d], s->parts[d], 1),
+                        reads =
+                            (outputs - 1) * t->stride[d] + (t->kernel[d] - 1) * t->dilation[d] + 1;
+        a += (size_t)snprintf(space + a, sizeof space - a, "%s%td", d ? "x" : "",
+                              split ? reads : t->input[d]);
+        b += (size_t)snprintf(padding + b, sizeof padding - b, "%s%td", d ? "x" : "",
+                              split ? 0 : t->padding[d]);
+    }
+    tg_status status = tgl_word_alone(problem, words);
+    if (status.code == TG_OK)
+        status =
+            tgl_word_set_number(words, "batch", tg_split_start(s->batch, s->parts_batch, 1), -1);
+    if (status.code == TG_OK)
+        status = tgl_word_set_number(words, "channels", in, out);
+    if (status.code == TG_OK)
+        status = tgl_word_set_number(words, "groups", groups, -1);
+    if (status.code == TG_OK)
+        status = tgl_words_set(words, "space", space);
+    return status.code == TG_OK ? tgl_words_set(words, "padding", padding) : status;
 }
 
 int tgl_convolution_block(const tgl_problem *problem)

@@ -66,6 +66,12 @@ tg_status tgl_word_yes(const tgl_words *words, const tgl_key *keys, const char *
 /* IN:OUT */
 tg_status tgl_word_pair(const tgl_words *words, const char *key, ptrdiff_t *in, ptrdiff_t *out);
 
+/* Words of a layer alone on one rank: those of the problem, but for grids and ranks. */
+tg_status tgl_word_alone(const tgl_problem *problem, tgl_words *words);
+
+/* One number, or two as A:B (b < 0: one). */
+tg_status tgl_word_set_number(tgl_words *words, const char *key, ptrdiff_t a, ptrdiff_t b);
+
 /* The shape of a layout into problem->words. */
 tg_status tgl_word_shape(const tg_layout *layout, tgl_problem *problem);
 

@@ -107,6 +107,9 @@ struct tgl_kind {
     /* Local. Channels of the blocks that this rank's kernel is fastest with; 0: rows. NULL: the layer
      * has no wish of its own. */
     int (*block)(const tgl_problem *problem);
+    /* Local. Words of the same layer on one rank, for the block of the rank with most: its local kernel
+     * alone. NULL: the layer has none worth naming. Errors: TG_NO_MEMORY. */
+    tg_status (*alone)(const tgl_problem *problem, tgl_words *words);
 };
 
 extern const tgl_kind *const tgl_kinds[];        /* ends with NULL */

@@ -142,6 +142,28 @@ tg_status tgl_word_pair(const tgl_words *words, const char *key, ptrdiff_t *in, 
                    text ? text : "");
 }
 
+tg_status tgl_word_set_number(tgl_words *words, const char *key, ptrdiff_t a, ptrdiff_t b)
+{
+    char text[64];
+    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
+    return tgl_words_set(words, key, text);
+}
+
+tg_status tgl_word_alone(const tgl_problem *problem, tgl_words *words)
+{
+    static const char *const placed[] = {"grid",  "parts-out",  "parts-batch",
+                                         "ranks", "from-ranks", "to-ranks"};
+    tg_status status = tg_success();
+    for (int i = 0; i < problem->words.count && status.code == TG_OK; i++) {
+        bool kept = true;
+        for (size_t k = 0; k < sizeof placed / sizeof *placed; k++)
+            kept = kept && strcmp(problem->words.word[i].key, placed[k]) != 0;
+        if (kept)
+            status = tgl_words_set(words, problem->words.word[i].key, problem->words.word[i].value);
+    }
+    return status;
+}
+
 /* ---- layouts ---- */
 
 tg_status tgl_word_shape(const tg_layout *layout, tgl_problem *problem)
