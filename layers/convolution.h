@@ -17,7 +17,7 @@ typedef struct {
     ptrdiff_t batch, in, out, groups;
     tgl_taps taps;
     int parts_out, parts_batch, parts_in, parts[TGL_SPACE];
-    bool bias;
+    bool bias, overlap;
     char kernels[16];
 } tgl_convolution_spec;
 
@@ -29,6 +29,7 @@ typedef struct {
     tgl_conv *conv; /* NULL: this rank is not on the grid */
     /* Operators; NULL: the buffer is used where it lies. */
     tg_op *copy_x, *halo, *sum, *copy_weight, *copy_bias;
+    bool overlap;   /* compute while the halo travels */
     MPI_Comm slice; /* of the ranks with one part of the output channels; for the halo */
     /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;
      * copies of the parameters and parts of their gradients. */

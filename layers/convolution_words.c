@@ -24,6 +24,7 @@ const tgl_key tgl_convolution_keys[] = {
     {"kernels", "auto", false},
     {"store-x", "row", false},
     {"store-y", "row", false},
+    {"overlap", "yes", false},
     TGL_TYPE};
 
 /* ---- words ---- */
@@ -183,6 +184,10 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
         status = read_extents(words, problem, s);
     if (status.code == TG_OK)
         status = tgl_word_yes(words, tgl_convolution_keys, "bias", &s->bias);
+    if (status.code == TG_OK)
+        status = tgl_word_yes(words, tgl_convolution_keys, "overlap", &s->overlap);
+    if (status.code == TG_OK)
+        status = tgl_words_set(&problem->words, "overlap", s->overlap ? "yes" : "no");
     if (status.code == TG_OK)
         status = check_groups(s);
     if (status.code == TG_OK)
