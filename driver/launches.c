@@ -38,7 +38,8 @@ static void on_line(void *context, bool is_error, const char *line)
     } else if (!is_error && strncmp(line, "cell ", 5) == 0) {
         l->done++;
         l->longest_s = fmax(l->longest_s, l->in_flight ? l->heard_s - l->begin_s : 0);
-        l->in_flight = 0;
+        if (strtol(line + 5, NULL, 10) == l->in_flight)
+            l->in_flight = 0;
         show_cell(l, line);
     } else if (is_error && strncmp(line, "tgbench: ", 9) == 0) {
         snprintf(l->refusal, sizeof l->refusal, "%s", line + 9);
@@ -49,11 +50,19 @@ static void on_line(void *context, bool is_error, const char *line)
     }
 }
 
+/* The cells in flight: from index *first on. */
+static int in_flight(const tgd_launches *l, int *first)
+{
+    const bool is_planned = l->in_flight >= 1 && l->in_flight <= l->plan->count;
+    return is_planned ? tgd_plan_in_turn(l->plan, (int)l->in_flight - 1, first) : 0;
+}
+
 /* How long the launch may say nothing now. */
 static double allowed_s(const tgd_launches *l)
 {
-    const int left = l->cells > l->done ? l->cells - l->done : 1;
-    return l->campaign->stall_s + patience * fmax((l->end_s - tgd_now_s()) / left, l->longest_s);
+    int first, left = l->cells > l->done ? l->cells - l->done : 1;
+    const double share_s = fmax(in_flight(l, &first), 1) * (l->end_s - tgd_now_s()) / left;
+    return l->campaign->stall_s + patience * fmax(share_s, l->longest_s);
 }
 
 static tgd_wish on_tick(void *context)
@@ -146,12 +155,11 @@ static tg_status clean_up(tgd_launches *l)
     bool *done = tgd_resize(NULL, l->plan->count + 1, sizeof *done);
     long dropped;
     tg_status status = tgd_rows_repair(l->folder, l->plan, false, done, &dropped);
-    const bool is_planned = l->in_flight >= 1 && l->in_flight <= l->plan->count;
-    if (status.code == TG_OK && is_planned && !done[l->in_flight] && !l->refused &&
-        !tgd_stop_signal()) {
-        const tgd_cell *cell = &l->plan->cell[l->in_flight - 1];
-        status = tgd_rows_add_killed(l->folder, l->bench, cell);
-    }
+    int first = 0;
+    const int count = l->refused || tgd_stop_signal() ? 0 : in_flight(l, &first);
+    for (int i = first; i < first + count && status.code == TG_OK; i++)
+        if (!done[l->plan->cell[i].number])
+            status = tgd_rows_add_killed(l->folder, l->bench, &l->plan->cell[i]);
     if (dropped > 0)
         fprintf(l->log, "%ld lines of unfinished cells were dropped\n", dropped);
     free(done);

@@ -1,4 +1,4 @@
-/* order.c: a shuffle in two levels, with a generator of its own: the C library's differ between
+/* order.c: a shuffle in two levels, of rank counts and of cells, with a generator of its own: the C library's differ between
  * systems. */
 #include "driver/order.h"
 
@@ -36,6 +36,22 @@ static int run_length(const tgd_plan *plan, int first, bool same_ranks)
     return count;
 }
 
+/* The cells of one rank count, `count` from `first` on, into order[0 .. count). What takes turns stays
+ * together. */
+static void order_ranks(const tgd_plan *plan, int first, int count, uint64_t *state, int *order)
+{
+    int *unit = tgd_resize(NULL, count, sizeof *unit), units = 0, placed = 0, from;
+    for (int i = first; i < first + count; i += tgd_plan_in_turn(plan, i, &from))
+        unit[units++] = i;
+    shuffle(unit, units, state);
+    for (int u = 0; u < units; u++) {
+        const int size = tgd_plan_in_turn(plan, unit[u], &from);
+        for (int i = 0; i < size; i++)
+            order[placed++] = from + i;
+    }
+    free(unit);
+}
+
 /* The cells of one launch, `count` from `first` on, into order[0 .. count). */
 static void order_launch(const tgd_plan *plan, int first, int count, uint64_t *state, int *order)
 {
@@ -45,9 +61,7 @@ static void order_launch(const tgd_plan *plan, int first, int count, uint64_t *s
     shuffle(group, groups, state);
     for (int g = 0; g < groups; g++) {
         const int size = run_length(plan, group[g], true);
-        for (int i = 0; i < size; i++)
-            order[placed + i] = group[g] + i;
-        shuffle(order + placed, size, state);
+        order_ranks(plan, group[g], size, state, order + placed);
         placed += size;
     }
     free(group);
