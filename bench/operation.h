@@ -134,8 +134,8 @@ typedef struct tgb_key {
     bool sized;          /* N may stand in its value */
 } tgb_key;
 
-/* Rows of tgb_key: the words of layouts, of the element type and of how it is run; END closes a
- * list. */
+/* Rows of tgb_key: the words of layouts, of windows, of the element type and of how it is run; END
+ * closes a list. */
 /* clang-format off */
 #define TGB_ONE_LAYOUT                                                                             \
     {"shape", NULL, true}, {"grid", "auto", false}, {"ranks", "0..n-1", false},                    \
@@ -145,6 +145,9 @@ typedef struct tgb_key {
     {"from-ranks", "0..n-1", false}, {"to-ranks", "0..n-1", false},                                \
     {"from-order", "0..d-1", false}, {"to-order", "0..d-1", false},                                \
     {"from-parts", "*", false}, {"to-parts", "*", false}
+#define TGB_WINDOW                                                                                 \
+    {"kernel", "1", false}, {"stride", "1", false}, {"padding", "0", false},                       \
+    {"dilation", "1", false}, {"periodic", "no", false}, {"ceil", "no", false}
 #define TGB_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}
 #define TGB_END  {NULL, NULL, false}
 /* clang-format on */
