@@ -213,8 +213,12 @@ static tg_status plan_stages(const tg_problem *problem, tg_op *op, axes *s)
 {
     ptrdiff_t messages = 0;
     tg_status status = tg_success();
-    s->inside = (tg_op){
-        .comm = op->comm, .rank = op->rank, .size = op->size, .dtype = op->dtype, .in_place = true};
+    s->inside = (tg_op){.comm = op->comm,
+                        .tag = op->tag,
+                        .rank = op->rank,
+                        .size = op->size,
+                        .dtype = op->dtype,
+                        .in_place = true};
     for (int a = 0; a < problem->y.ndim && status.code == TG_OK; a++) {
         if (!tg_has_axis_stage(problem, a))
             continue;
