@@ -198,7 +198,7 @@ static tgd_verdict too_few(const tgd_evidence *e, const tgd_centre *c, char figu
     if (isnan(c->estimate))
         snprintf(figure, TGD_FIGURE, "not measured");
     else
-        snprintf(figure, TGD_FIGURE, "%.2f; %d launch%s are too few for an interval", c->estimate,
+        snprintf(figure, TGD_FIGURE, "%.2f; %d launches are too few for an interval", c->estimate,
                  e->launches);
     return TGD_NONE;
 }

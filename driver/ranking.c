@@ -163,14 +163,22 @@ static bool stands_beside(const entry *raw, const entry *one)
     return beside;
 }
 
+/* Of all launches of the raw call beside a contest; of two calls the better one. */
 static double raw_us(const entry *entries, int count, const entry *one, double *scratch)
 {
-    int n = 0;
-    for (int i = 0; i < count; i++)
-        if (stands_beside(&entries[i], one))
-            scratch[n++] = entries[i].number[TIME];
-    tgb_sort(scratch, n);
-    return n > 0 ? tgb_quantile(scratch, n, 0.5) : (double)NAN;
+    double best = (double)NAN;
+    for (int i = 0; i < count; i++) {
+        if (!stands_beside(&entries[i], one))
+            continue;
+        int n = 0;
+        for (int j = 0; j < count; j++)
+            if (strcmp(entries[j].text[OP], entries[i].text[OP]) == 0 &&
+                stands_beside(&entries[j], one))
+                scratch[n++] = entries[j].number[TIME];
+        tgb_sort(scratch, n);
+        best = fmin(best, tgb_quantile(scratch, n, 0.5)); /* of a number and NAN: the number */
+    }
+    return best;
 }
 
 /* ---- lines ---- */

@@ -25,8 +25,7 @@ HOLLOW = {"#gpPt%d" % n for n in (3, 5, 7, 9, 11, 13)}
 BESIDE = {"raw:MPI_Bcast": "broadcast", "raw:MPI_Reduce": "sum_reduce",
           "raw:MPI_Allreduce": "all_sum_reduce", "raw:MPI_Alltoallw": "repartition",
           "raw:MPI_Scatterv": "scatter", "raw:MPI_Gatherv": "gather", "raw:MPI_Allgatherv": "all_gather",
-          "raw:MPI_Reduce_scatter": "reduce_scatter", "raw:MPI_Alltoallv": "repartition", "raw:MPI_Sendrecv": "send_recv",
-          "raw:repartition_messages": "repartition", "raw:halo_messages": "halo"}
+          "raw:MPI_Reduce_scatter": "reduce_scatter", "raw:MPI_Alltoallv": "repartition", "raw:MPI_Sendrecv": "send_recv"}
 
 Question = collections.namedtuple("Question", "scaling column x wants value")
 

@@ -40,6 +40,11 @@ static char *print(int launches, double best_last, int *lines)
         put(file, k, "broadcast", "auto", " in-place=no", 2 * f, "ok");
         put(file, k, "raw:MPI_Bcast", "mpi", "", 36 * f, "ok");
         put(file, k, "scatter", "mpi", "", 3 * f, "ok"); /* alone */
+        put(file, k, "repartition", "mpi", " in-place=no", 40 * f, "ok");
+        put(file, k, "repartition", "p2p", " in-place=no", 20 * f, "ok");
+        put(file, k, "raw:MPI_Alltoallw", "mpi", "", 30 * f, "ok");
+        put(file, k, "raw:MPI_Alltoallv", "mpi", "", 25 * f, "ok");
+        put(file, k, "raw:repartition_messages", "mpi", "", 1 * f, "ok"); /* only a part of it */
     }
     fclose(file);
     assert_int_equal(tgd_table_read(path, &cells).code, TG_OK);
@@ -51,11 +56,12 @@ static char *print(int launches, double best_last, int *lines)
     return text;
 }
 
-/* The line of the only contest begins with these columns. */
+/* The line of the contest of an operation, the first of these words, has these columns. */
 static void expect(const char *text, const char *want)
 {
-    const char *line = strstr(text, "\nbroadcast");
-    char squeezed[512] = "";
+    char begin[32] = "\n", squeezed[512] = "";
+    strncat(begin, want, strcspn(want, " "));
+    const char *line = strstr(text, begin);
     tgd_words words = {NULL, 0};
     assert_non_null(line);
     char *one = strndup(line + 1, strcspn(line + 1, "\n"));
@@ -74,8 +80,10 @@ static void one_launch(void **state)
     int lines;
     (void)state;
     char *text = print(1, 1, &lines);
-    assert_int_equal(lines, 1);
+    assert_int_equal(lines, 2);
     expect(text, "broadcast forward 2 64 B tree 10 40 0.25 36 0.25 broadcast shape=16 dtype=f32 "
+                 "in-place=no");
+    expect(text, "repartition forward 2 64 B p2p 20 40 0.5 25 0.25 repartition shape=16 dtype=f32 "
                  "in-place=no");
     free(text);
 }
