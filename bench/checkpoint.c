@@ -270,28 +270,49 @@ static tg_status check_sum(FILE *file, const char *path)
     return tg_success();
 }
 
+/* Keys in their order, each with its value; what a value holds beside a number shows when it is
+ * printed again. */
+static bool parse_head(char *line, tgb_checkpoint *head)
+{
+    static const char *const keys[] = {"step", "seed", "batch", "optimizer", "rate", "momentum"};
+    enum { KEYS = sizeof keys / sizeof *keys };
+    char *value[KEYS], *state = NULL;
+    for (int i = 0; i < KEYS; i++) {
+        const char *key = strtok_r(i == 0 ? line : NULL, " \n", &state);
+        value[i] = strtok_r(NULL, " \n", &state);
+        if (!key || !value[i] || strcmp(key, keys[i]) != 0)
+            return false;
+    }
+    *head = (tgb_checkpoint){
+        .step = strtol(value[0], NULL, 10),
+        .seed = strtol(value[1], NULL, 10),
+        .batch = strtol(value[2], NULL, 10),
+        .rule = tgl_rule_find(value[3]),
+        .rates = {.rate = strtod(value[4], NULL), .momentum = strtod(value[5], NULL)}};
+    return head->rule && head->step >= 0 && head->batch > 0;
+}
+
 static tg_status read_head(FILE *file, const char *path, tgb_checkpoint *head)
 {
-    char line[LINE], name[17], printed[LINE];
+    char line[LINE], words[LINE], printed[LINE] = "";
     if (!fgets(line, sizeof line, file) || strcmp(line, first_line) != 0)
         return tg_fail(TG_BAD_INPUT, "%.120s: expected a checkpoint, which begins with '%.24s'",
                        path, first_line);
     tg_status status = check_sum(file, path);
     if (status.code != TG_OK)
         return status;
-    *head = (tgb_checkpoint){.step = 0};
-    if (fgets(line, sizeof line, file) && fgets(line, sizeof line, file) &&
-        sscanf(line, "step %ld seed %ld batch %ld optimizer %16s rate %lf momentum %lf",
-               &head->step, &head->seed, &head->batch, name, &head->rates.rate,
-               &head->rates.momentum) == 6 &&
-        (head->rule = tgl_rule_find(name))) {
+    fseeko(file, (off_t)strlen(first_line), SEEK_SET);
+    if (!fgets(line, sizeof line, file))
+        line[0] = '\0';
+    snprintf(words, sizeof words, "%s", line);
+    if (parse_head(words, head))
         print_head(head, printed);
-        if (strcmp(line, printed) == 0)
-            return tg_success();
-    }
+    if (strcmp(line, printed) == 0 && *line)
+        return tg_success();
+    line[strcspn(line, "\n")] = '\0';
     return tg_fail(TG_BAD_INPUT,
-                   "%.120s: line 2 is '%.60s'; expected step, seed, batch, "
-                   "optimizer, rate and momentum",
+                   "%.120s: line 2 is '%.60s'; expected step, seed, batch, optimizer, rate and "
+                   "momentum",
                    path, line);
 }
 
