@@ -1,24 +1,15 @@
-/* order.c: a shuffle in two levels, with a generator of its own: the C library's differ between
- * systems. */
+/* order.c: a shuffle in two levels. */
 #include "driver/order.h"
 
-#include <stdint.h>
+#include "driver/random.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* splitmix64. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
 
 static void shuffle(int *items, int count, uint64_t *state)
 {
     for (int i = count - 1; i > 0; i--) {
-        const int j = (int)(next_random(state) % (uint64_t)(i + 1));
+        const int j = (int)(tgd_random(state) % (uint64_t)(i + 1));
         const int kept = items[i];
         items[i] = items[j];
         items[j] = kept;
