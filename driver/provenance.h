@@ -12,6 +12,10 @@
 json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launcher,
                        const char *run_id, int argc, char *const *argv);
 
+/* Calls: Local. A text as JSON; null for NULL, and another text in its place when it is not UTF-8, so
+ * that a file is always JSON. */
+json_t *tgd_json_text(const char *value);
+
 /* Calls: Local. Write an object to a file, whole or not at all (a new file takes the old one's
  * place). Errors: TG_BAD_INPUT names the file. */
 tg_status tgd_json_write(const json_t *object, const char *path);

@@ -209,9 +209,10 @@ tg_status tgd_table_number(const tgd_table *t, int row, int column, double *valu
     char *end;
     *value = strtod_l(text, &end, plain);
     freelocale(plain);
-    return *end == '\0' ? tg_success()
-                        : tg_fail(TG_BAD_INPUT,
-                                  "%s line %ld, column %s: '%.60s' is not a number; expected one "
-                                  "with a decimal dot",
-                                  t->path, t->line[row], t->name[column], text);
+    return *end == '\0' && isfinite(*value)
+               ? tg_success()
+               : tg_fail(TG_BAD_INPUT,
+                         "%s line %ld, column %s: '%.60s' is not a number; expected one "
+                         "with a decimal dot",
+                         t->path, t->line[row], t->name[column], text);
 }

@@ -1,6 +1,6 @@
-/* test_judge.c: verdicts on made launches: the rate of false ones when launches of one run are
+/* test_difference.c: verdicts on made launches: the rate of false ones when launches of one run are
  * relabelled, slow-downs found as often as predicted, and the ends. */
-#include "driver/judge.h"
+#include "driver/difference.h"
 #include "driver/random.h"
 
 #include <math.h>
@@ -14,7 +14,7 @@
 
 enum { CELLS = 40, LAUNCHES = 20, HALF = LAUNCHES / 2 };
 
-static const tgd_rules rows[] = {{0.05, 0.05, &tgd_benjamini_hochberg}, {0.05, 0.05, &tgd_holm}};
+static const tgd_terms rows[] = {{0.05, 0.05, &tgd_benjamini_hochberg}, {0.05, 0.05, &tgd_holm}};
 
 /* Launch medians of a cell: log-normal with so much spread. */
 static void make_launches(double *us, int n, double median_us, double sd, uint64_t *random)
@@ -23,11 +23,11 @@ static void make_launches(double *us, int n, double median_us, double sd, uint64
         us[i] = median_us * exp(sd * tgd_random_normal(random));
 }
 
-static int count(const tgd_judged *cells, int n, tgd_judgement judgement)
+static int count(const tgd_difference *cells, int n, tgd_outcome outcome)
 {
     int found = 0;
     for (int i = 0; i < n; i++)
-        found += cells[i].judgement == judgement;
+        found += cells[i].outcome == outcome;
     return found;
 }
 
@@ -38,7 +38,7 @@ static void test_relabelling(void **state)
 {
     (void)state;
     static double all[CELLS][LAUNCHES], a[CELLS][HALF], b[CELLS][HALF];
-    static tgd_judged cells[CELLS];
+    static tgd_difference cells[CELLS];
     for (int r = 0; r < 2; r++) {
         uint64_t random = 5;
         int false_ones = 0, same = 0;
@@ -56,9 +56,9 @@ static void test_relabelling(void **state)
             for (int c = 0; c < CELLS; c++) {
                 for (int i = 0; i < LAUNCHES; i++)
                     *(i < HALF ? &a[c][i] : &b[c][i - HALF]) = all[c][order[i]];
-                cells[c] = (tgd_judged){.a_us = a[c], .b_us = b[c], .n = HALF, .m = HALF};
+                cells[c] = (tgd_difference){.a_us = a[c], .b_us = b[c], .n = HALF, .m = HALF};
             }
-            assert_int_equal(tgd_judge(cells, CELLS, &rows[r]), CELLS);
+            assert_int_equal(tgd_decide(cells, CELLS, &rows[r]), CELLS);
             false_ones += count(cells, CELLS, TGD_FASTER) + count(cells, CELLS, TGD_SLOWER) > 0;
             same += count(cells, CELLS, TGD_SAME);
         }
@@ -67,13 +67,13 @@ static void test_relabelling(void **state)
     }
 }
 
-/* Slow-downs of 5, 10 and 20 % in a third of the cells are found as often as tgd_judge says. What it
+/* Slow-downs of 5, 10 and 20 % in a third of the cells are found as often as tgd_decide says. What it
  * says of the cells without one holds for these, as they have the same spread. */
 static void test_planted(void **state)
 {
     (void)state;
     static double a[CELLS][HALF], b[CELLS][HALF];
-    static tgd_judged cells[CELLS];
+    static tgd_difference cells[CELLS];
     uint64_t random = 11;
     for (int e = 0; e < TGD_EFFECTS; e++) {
         double predicted = 0;
@@ -83,9 +83,9 @@ static void test_planted(void **state)
                 const double sd = log(tgd_effects[e]) / 2;
                 make_launches(a[c], HALF, 10, sd, &random);
                 make_launches(b[c], HALF, c % 3 == 0 ? 10 * tgd_effects[e] : 10, sd, &random);
-                cells[c] = (tgd_judged){.a_us = a[c], .b_us = b[c], .n = HALF, .m = HALF};
+                cells[c] = (tgd_difference){.a_us = a[c], .b_us = b[c], .n = HALF, .m = HALF};
             }
-            tgd_judge(cells, CELLS, &rows[0]);
+            tgd_decide(cells, CELLS, &rows[0]);
             tgd_predict(cells, CELLS, &rows[0]);
             for (int c = 0; c < CELLS; c += 3) {
                 planted++;
@@ -109,17 +109,17 @@ static void test_ends(void **state)
         b[i] = 1.2 * a[i];
         far[i] = a[i] * (i % 2 ? 3 : 0.3);
     }
-    tgd_judged cells[] = {
+    tgd_difference cells[] = {
         {.a_us = a, .b_us = b, .n = 8, .m = 8},   {.a_us = b, .b_us = a, .n = 8, .m = 8},
         {.a_us = a, .b_us = a, .n = 8, .m = 8},   {.a_us = far, .b_us = far, .n = 8, .m = 8},
         {.a_us = a, .b_us = b, .n = 5, .m = 8},   {.a_us = a, .b_us = b, .n = 1, .m = 1},
         {.a_us = a, .b_us = NULL, .n = 8, .m = 0}};
-    const tgd_judgement expected[] = {TGD_SLOWER,    TGD_FASTER,    TGD_SAME,     TGD_UNDECIDED,
-                                      TGD_UNDECIDED, TGD_UNDECIDED, TGD_UNMATCHED};
-    assert_int_equal(tgd_judge(cells, 7, &rows[0]), 6);
+    const tgd_outcome expected[] = {TGD_SLOWER,    TGD_FASTER,    TGD_SAME,     TGD_UNDECIDED,
+                                    TGD_UNDECIDED, TGD_UNDECIDED, TGD_UNMATCHED};
+    assert_int_equal(tgd_decide(cells, 7, &rows[0]), 6);
     tgd_predict(cells, 7, &rows[0]);
     for (int i = 0; i < 7; i++)
-        assert_int_equal(cells[i].judgement, expected[i]);
+        assert_int_equal(cells[i].outcome, expected[i]);
     assert_true(fabs(cells[0].ratio - 1.2) < 1e-9 && cells[0].lo > 1.1 && cells[0].hi < 1.3);
     assert_true(fabs(cells[0].p - 2.0 / 12870) < 1e-12);
     assert_true(fabs(cells[1].ratio - 1 / 1.2) < 1e-9);
