@@ -27,32 +27,39 @@ static int run_length(const tgd_plan *plan, int first, bool same_ranks)
     return count;
 }
 
-/* The cells of one launch, `count` from `first` on, into order[0 .. count). */
-static void order_launch(const tgd_plan *plan, int first, int count, uint64_t *state, int *order)
+/* The cells of one round, from `first` on, into order[0 ..): its launches, one for each build, have
+ * the same cells. For each rank count the builds take turns; every other time the last one begins. */
+static int order_round(const tgd_plan *plan, int first, bool shuffled, uint64_t *state, int *order)
 {
-    int *group = tgd_resize(NULL, count, sizeof *group), groups = 0, placed = 0;
-    for (int i = first; i < first + count; i += run_length(plan, i, true))
+    const int size = run_length(plan, first, false),
+              round = plan->cell[first].launch / plan->builds;
+    int *group = tgd_resize(NULL, size, sizeof *group), groups = 0, placed = 0;
+    for (int i = first; i < first + size; i += run_length(plan, i, true))
         group[groups++] = i;
-    shuffle(group, groups, state);
+    if (shuffled)
+        shuffle(group, groups, state);
     for (int g = 0; g < groups; g++) {
-        const int size = run_length(plan, group[g], true);
-        for (int i = 0; i < size; i++)
-            order[placed + i] = group[g] + i;
-        shuffle(order + placed, size, state);
-        placed += size;
+        const int count = run_length(plan, group[g], true);
+        for (int turn = 0; turn < plan->builds; turn++) {
+            const int build = (g + round) % 2 ? plan->builds - 1 - turn : turn;
+            for (int i = 0; i < count; i++)
+                order[placed + i] = group[g] + build * size + i;
+            if (shuffled)
+                shuffle(order + placed, count, state);
+            placed += count;
+        }
     }
     free(group);
+    return placed;
 }
 
 void tgd_order_make(tgd_plan *plan, long seed, bool shuffled)
 {
     plan->order = tgd_resize(plan->order, plan->count, sizeof *plan->order);
     plan->to_do = plan->count;
-    for (int i = 0; i < plan->count; i++)
-        plan->order[i] = i;
     uint64_t state = (uint64_t)seed;
-    for (int i = 0; shuffled && i < plan->count; i += run_length(plan, i, false))
-        order_launch(plan, i, run_length(plan, i, false), &state, plan->order + i);
+    for (int i = 0; i < plan->count;)
+        i += order_round(plan, i, shuffled, &state, plan->order + i);
 }
 
 int tgd_order_group(const tgd_plan *plan, int at)

@@ -138,6 +138,27 @@ static json_t *source_of(void)
     return object;
 }
 
+json_t *tgd_provenance_bench(const tgd_bench *bench)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "path", tgd_json_text(bench->path));
+    json_object_set(object, "version", json_object_get(bench->info, "version"));
+    json_object_set(object, "build", json_object_get(bench->info, "build"));
+    return object;
+}
+
+json_t *tgd_provenance_builds(const tgd_builds *builds)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < builds->count; i++) {
+        const tgd_words *words = &builds->at[i].launcher.words;
+        json_t *bench = tgd_provenance_bench(&builds->at[i].bench);
+        json_object_set_new(bench, "launcher", words_array(words->word, words->count));
+        json_array_append_new(array, bench);
+    }
+    return array;
+}
+
 json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launcher,
                        const char *run_id, int argc, char *const *argv)
 {
@@ -150,11 +171,7 @@ json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launche
     json_object_set_new(run, "command", words_array(argv, argc));
     json_object_set_new(run, "campaign", campaign_of(campaign));
     json_object_set_new(run, "machine", machine_of(launcher->machine));
-    json_t *bench = json_object();
-    json_object_set_new(bench, "path", tgd_json_text(launcher->bench->path));
-    json_object_set(bench, "version", json_object_get(launcher->bench->info, "version"));
-    json_object_set(bench, "build", json_object_get(launcher->bench->info, "build"));
-    json_object_set_new(run, "tgbench", bench);
+    json_object_set_new(run, "tgbench", tgd_provenance_bench(launcher->bench));
     json_object_set_new(run, "launcher", words_array(launcher->words.word, launcher->words.count));
     json_object_set_new(run, "blas_core_set", tgd_json_text(launcher->blas_core));
     json_object_set_new(run, "source", source_of());

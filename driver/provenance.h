@@ -2,8 +2,8 @@
 #ifndef TGD_PROVENANCE_H
 #define TGD_PROVENANCE_H
 
+#include "driver/builds.h"
 #include "driver/campaign.h"
-#include "driver/launch.h"
 
 /* Calls: Local. A new object with all that is known before the first launch: version, command line,
  * campaign, machine, what tgbench says of its build, the source tree's commit, and the
@@ -11,6 +11,11 @@
  * written. The caller adds what happened. */
 json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launcher,
                        const char *run_id, int argc, char *const *argv);
+
+/* Calls: Local. A build: path, version and what tgbench says of it; for runs of several, with its
+ * launcher. */
+json_t *tgd_provenance_bench(const tgd_bench *bench);
+json_t *tgd_provenance_builds(const tgd_builds *builds);
 
 /* Calls: Local. A text as JSON; null for NULL, and another text in its place when it is not UTF-8, so
  * that a file is always JSON. */
