@@ -1,6 +1,7 @@
 /* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are
  * rows. */
 #include "driver/compare.h"
+#include "driver/export.h"
 #include "driver/plot.h"
 #include "driver/run.h"
 #include "driver/selfcheck.h"
@@ -17,6 +18,10 @@ static const struct {
     {"compare", "A B [C...] [OPTION...]", "which cells of runs are faster, slower or the same",
      tgd_compare},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"export", "RUN --format FORMAT", "the cells as OSU, IMB, JSON, Markdown, LaTeX or Extra-P",
+     tgd_export},
+    {"import", "FILE... [--ranks P]", "a run folder of what OSU, IMB or nccl-tests printed",
+     tgd_import},
     {"selfcheck", "[OPTION...]", "measure the measurement itself, for about a minute",
      tgd_selfcheck},
     {"list", "", "campaigns, builds and launchers found", tgd_list},
@@ -47,9 +52,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < VERBS; i++)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return tgd_report(
-        tg_fail(TG_BAD_INPUT,
-                "verb '%.60s' is not known; expected run, compare, plot, selfcheck or list "
-                "(tensorgauge --help)",
-                word));
+    return tgd_report(tg_fail(
+        TG_BAD_INPUT,
+        "verb '%.60s' is not known; expected run, compare, plot, export, import, selfcheck or list "
+        "(tensorgauge --help)",
+        word));
 }

@@ -80,13 +80,15 @@ static tg_status add_cell(tgd_side *side, const entry *entries, int count)
                           .direction = entries->direction,
                           .ranks = entries->ranks,
                           .row = entries->row,
-                          .us = tgd_resize(NULL, count, sizeof(double))};
+                          .us = tgd_resize(NULL, count, sizeof(double)),
+                          .launch_row = tgd_resize(NULL, count, sizeof(int))};
     for (int i = 0; i < count; i++) {
         if (isnan(entries[i].us)) {
             cell.left_out++;
             continue;
         }
         cell.row = cell.launches == 0 ? entries[i].row : cell.row;
+        cell.launch_row[cell.launches] = entries[i].row;
         cell.us[cell.launches++] = entries[i].us;
     }
     side->left_out += cell.left_out;
@@ -183,8 +185,10 @@ tg_status tgd_sides_read(const tgd_words *runs, tgd_sides *sides)
 void tgd_sides_free(tgd_sides *sides)
 {
     for (int s = 0; s < sides->count; s++) {
-        for (int i = 0; i < sides->side[s].count; i++)
+        for (int i = 0; i < sides->side[s].count; i++) {
             free(sides->side[s].cell[i].us);
+            free(sides->side[s].cell[i].launch_row);
+        }
         free(sides->side[s].cell);
         free(sides->side[s].name);
     }

@@ -11,8 +11,9 @@
 typedef struct {
     const char *text, *direction; /* the case; texts of the table */
     int ranks;
-    int row;    /* of the table: its first right row, else its first row */
-    double *us; /* t_median_us of each launch whose status is ok */
+    int row;         /* of the table: its first right row, else its first row */
+    double *us;      /* t_median_us of each launch whose status is ok */
+    int *launch_row; /* the row of each */
     int launches;
     int left_out; /* rows whose status is not ok, or that have no time */
 } tgd_side_cell;
