@@ -95,6 +95,13 @@ static bool read_number(const char *text, double *value)
     return end != text && *end == '\0' && isfinite(*value) && *value >= 0;
 }
 
+/* 0: it is none. */
+static int read_ranks(const char *text)
+{
+    const long ranks = strtol(text, NULL, 10);
+    return ranks >= 1 && ranks <= 1 << 30 ? (int)ranks : 0;
+}
+
 /* ---- rows ---- */
 
 /* What a line says of one cell. */
@@ -115,11 +122,13 @@ static tg_status add_row(reader *r, const finding *f)
     }
     if (!tgd_is_time(f->us))
         return tg_success(); /* 0.00 us: shorter than what is printed, or at size 0 not called */
+    const double bytes = f->whole(f->size, r->ranks);
+    if (bytes > 0x1p62)
+        return wrong(r, "a tensor of less than 4 EiB");
     tgd_imported *all = r->imported;
     all->row = tgd_resize(all->row, all->count + 1, sizeof *all->row);
     tgb_record *row = &all->row[all->count++];
     *row = (tgb_record){{NULL}};
-    const double bytes = f->whole(f->size, r->ranks);
     char *text = tgd_format("%s bytes=%.0f in-place=%s", benchmarks[r->benchmark].op, bytes,
                             f->in_place ? "yes" : "no");
     char *mpi = tgd_format("not said (%s%s%s)", r->tool->name, r->version ? " " : "",
@@ -190,7 +199,7 @@ static tg_status osu_comment(reader *r, const char *text)
         r->dtype[strcspn(r->dtype, ".")] = '\0';
     }
     if (strncmp(text, "# Processes: ", 13) == 0) /* what tensorgauge export writes */
-        r->ranks = (int)strtol(text + 13, NULL, 10);
+        r->ranks = read_ranks(text + 13);
     if (!test)
         return tg_success();
     keep(&r->version, test + 6);
@@ -222,7 +231,7 @@ static tg_status imb_comment(reader *r, const char *text)
         r->ranks = 0;
     }
     if (strncmp(text, "# #processes = ", 15) == 0)
-        r->ranks = (int)strtol(text + 15, NULL, 10);
+        r->ranks = read_ranks(text + 15);
     return tg_success();
 }
 
@@ -242,12 +251,11 @@ static tg_status imb_data(reader *r, char *const *field, int count)
 /* The name of the test stands in newer versions only, or in the file's name. */
 static tg_status nccl_comment(reader *r, const char *text)
 {
-    long rank;
     if (strncmp(text, "# Collective test starting: ", 28) == 0)
         r->benchmark = find_benchmark(NCCL, text + 28, strcspn(text + 28, " "));
     if (strncmp(text, "# nccl-tests version ", 21) == 0)
         keep(&r->version, text + 21);
-    if (sscanf(text, "# Rank %ld", &rank) == 1)
+    if (strncmp(text, "# Rank ", 7) == 0 && isdigit((unsigned char)text[7]))
         r->ranks++;
     return tg_success();
 }

@@ -256,9 +256,10 @@ class Export(unittest.TestCase):
                 (OSU.replace("1.89              3.73        1000", "1.89"), ["line 5"]),
                 (OSU.replace("1                  ", "1" * 400 + " "), ["line 5"]),
                 (OSU[:40] + "\x07\x1b[2J" + "x" * 10000000 + "\n1 " + "9" * 10000000, []),
-                (IMB.replace("2.75", "-2"), ["line 7"]), (NCCL.replace("339.61", "x"), ["line 12"]),
+                (IMB.replace("2.75", "-2"), ["line 7"]), (IMB.replace("= 2 ", "= 99999999999 "), ["line 7", "ranks"]),
+                (OSU.replace("Allreduce", "All-to-All Personalized Exchange").replace("1048576", "9" * 15), ["line 6", "EiB"]), (NCCL.replace("339.61", "x"), ["line 12"]),
                 (NCCL.replace("       0   335.85", "   335.85"), ["line 12"]))):
-            said = self.refused("import", self.file("all_gather_perf%d" % number, text), "--ranks", "2", "--output", self.path("out"))
+            said = self.refused("import", self.file("all_gather_perf%d" % number, text), "--ranks", "100000", "--output", self.path("out"))
             for word in words:
                 self.assertIn(word, said)
 
