@@ -133,9 +133,14 @@ static char *label_of(const tgd_kind *kind, const tgd_point *p, const choice *po
                                   : p->op;
     const bool many = varies(points, TGD_PART_BESIDE);
     char *label = tgd_copy(many ? op : "");
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (tells_apart(kind, p, points, order[i]))
-            append(&label, order[i] == TGD_PART_RANKS ? " P=" : " ", p->part[order[i]]);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (tells_apart(kind, p, points, order[i])) {
+            const char *before = order[i] == TGD_PART_RANKS ? "P=" : "";
+            char *text = tgd_format("%s%s", before, p->part[order[i]]);
+            append(&label, " ", text);
+            free(text);
+        }
+    }
     append_own_words(&label, p, points);
     if (!*label)
         append(&label, "", op);

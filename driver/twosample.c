@@ -204,10 +204,15 @@ void tgd_power_make(tgd_power *power, int n, int m, double p)
 
 double tgd_power_of(const tgd_power *power, double shift)
 {
-    int found = 0;
-    while (found < TGD_TRIALS && power->found[found] <= shift)
-        found++;
-    return (double)found / TGD_TRIALS;
+    int lo = 0, hi = TGD_TRIALS; /* trials before lo find it, those from hi on do not */
+    while (lo < hi) {
+        const int middle = (lo + hi) / 2;
+        if (power->found[middle] <= shift)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return (double)lo / TGD_TRIALS;
 }
 
 /* The z that a normal deviate exceeds with this probability, by halving. */

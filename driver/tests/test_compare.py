@@ -149,6 +149,14 @@ class Compare(unittest.TestCase):
         with open(os.path.join(figures, "compare_halo.gp"), encoding="utf-8") as file:
             self.assertIn("band = 0.05\n", file.read())
 
+    def test_rank_counts_in_one_figure(self):
+        def both(seed):
+            return run_of(seed) + run_of(seed + 10, ranks=4, world_size=4)
+
+        self.output(self.write("a", both(1)), self.write("b", both(2)))
+        with open(os.path.join(self.path("out"), "figures", "compare_halo.csv"), newline="", encoding="utf-8") as file:
+            self.assertEqual({point["label"] for point in csv.DictReader(file)}, {"P=2", "P=4"})
+
     def test_with_itself(self):
         a = self.write("a", run_of(1, sd=0.2))
         whole, rows, _ = self.output(a, a)
