@@ -93,13 +93,16 @@ static void put_verdicts(const tgd_comparison *c, FILE *out)
             "Ratios: Hodges-Lehmann on logarithms of launch medians, %.0f %% rank intervals. p: "
             "Mann-Whitney, adjusted over %d cells by %s.\n",
             100 * (1 - c->terms.level), c->family, c->terms.adjustment->name);
-    if (c->family > 0 && most_launches(c) < TGD_LEAST_LAUNCHES) {
-        fprintf(out,
-                "No verdict: below %d launches of a cell in both runs there is no interval. With "
-                "%d launches one of %d cells could be decided: `launches = %d`.\n",
-                TGD_LEAST_LAUNCHES, tgd_least_launches(c->family, &c->terms), c->family,
-                tgd_least_launches(c->family, &c->terms));
-    }
+    const int most = most_launches(c), least = tgd_least_launches(c->family, &c->terms);
+    if (most < TGD_LEAST_LAUNCHES)
+        fprintf(out, "No verdict: below %d launches of a cell in both runs there is no interval.\n",
+                TGD_LEAST_LAUNCHES);
+    if (most < least)
+        fprintf(
+            out,
+            "With %d launches one of %d cells could be decided: `launches = %d`. The more cells, "
+            "the more launches.\n",
+            least, c->family, least);
     if (!isnan(c->found[0])) {
         fputs("A slow-down would be found, with these launches and their spread:", out);
         for (int e = 0; e < TGD_EFFECTS; e++) {

@@ -182,6 +182,16 @@ class Compare(unittest.TestCase):
         self.assertIn("below 6 launches", said)
         self.assertRegex(said, r"With 6 launches one of 8 cells could be decided: `launches = 6`")
 
+    def test_many_cells_need_more_launches(self):
+        """Six launches could decide one of 8 cells, not one of 80: p is at best 2 / 924."""
+        rows = [run_of(seed, launches=6) for seed in (1, 2)]
+        a, b = (self.write("run%d" % i, [dict(one, case="%s batch=%d" % (one["case"], copy), t_median_us=float(one["t_median_us"]) * (
+            1 + (i and copy == 0 and one["op"] == "halo" and one["size_bytes"] == 8))) for one in both for copy in range(10)])
+                for i, both in enumerate(rows))
+        done = compare(a, b)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("With 7 launches one of 80 cells could be decided", done.stdout)
+
     def test_partners_and_left_out(self):
         rows = run_of(1)
         a = self.write("a", [one for one in rows if one["size_bytes"] != 8])
