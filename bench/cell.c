@@ -47,12 +47,12 @@ typedef struct {
     int ranks;
     tgb_scaling scaling;
     ptrdiff_t size;
-    long number;
+    long number, turn;
 } request;
 
 static tg_status add_cell(const tgb_case *words, const request *r, tgb_cells *cells)
 {
-    tgb_cell cell = {.scaling = r->scaling, .number = r->number};
+    tgb_cell cell = {.scaling = r->scaling, .size = r->size, .number = r->number, .turn = r->turn};
     tg_status status = tgb_resolve(words, r->ranks, r->scaling, r->size, &cell.setup);
     if (status.code != TG_OK)
         return status;
@@ -94,7 +94,8 @@ static tg_status add_ranks(const tgb_case *words, const tgb_sweep *sweep, const 
         request r = {.direction = direction,
                      .ranks = (int)sweep->ranks[i],
                      .scaling = sweep->scaling,
-                     .number = -1};
+                     .number = -1,
+                     .turn = -1};
         status = add_sizes(words, sweep, r, cells);
     }
     return status;
@@ -147,30 +148,68 @@ tg_status tgb_cells_of_case(const char *text, const tgb_sweep *sweep, tgb_cells 
     return status;
 }
 
+/* ---- turns ---- */
+
+static bool belong_together(const tgb_cell *a, const tgb_cell *b)
+{
+    return a->setup.ranks == b->setup.ranks && a->size == b->size &&
+           strcmp(a->direction->name, b->direction->name) == 0;
+}
+
+tg_status tgb_cells_take_turns(tgb_cells *cells)
+{
+    tgb_cell *sorted = malloc((size_t)cells->count * sizeof *sorted);
+    int placed = 0;
+    if (!sorted)
+        return tg_fail(TG_NO_MEMORY, "no memory for %d cells", cells->count);
+    for (int i = 0; i < cells->count; i++) { /* who has a turn already is placed */
+        const bool placed_before = cells->cell[i].turn >= 0;
+        for (int j = i; !placed_before && j < cells->count; j++)
+            if (cells->cell[j].turn < 0 && belong_together(&cells->cell[i], &cells->cell[j])) {
+                cells->cell[j].turn = i;
+                sorted[placed++] = cells->cell[j];
+            }
+    }
+    free(cells->cell);
+    cells->cell = sorted;
+    return tg_success();
+}
+
+int tgb_cells_in_turn(const tgb_cells *cells, int at)
+{
+    const tgb_cell *first = &cells->cell[at];
+    int count = 1;
+    while (first->turn >= 0 && at + count < cells->count && first[count].turn == first->turn &&
+           first[count].setup.ranks == first->setup.ranks)
+        count++;
+    return count;
+}
+
 /* ---- the cells of a file ---- */
 
-enum { FIELDS = 7 }; /* launch cell ranks scaling direction size_bytes case */
+/* launch cell ranks scaling direction size_bytes case, and turn where there is such a column */
+enum { FIELDS = 7, MOST_FIELDS };
 
-static bool split_fields(char *line, char *field[FIELDS])
+static bool split_fields(char *line, int fields, char *field[MOST_FIELDS])
 {
-    for (int i = 0; i < FIELDS; i++) {
+    for (int i = 0; i < fields; i++) {
         field[i] = line;
         line += strcspn(line, "\t");
-        if ((*line == '\0') != (i == FIELDS - 1))
+        if ((*line == '\0') != (i == fields - 1))
             return false;
         *line++ = '\0';
     }
     return true;
 }
 
-static tg_status add_line(char *line, long launch, long ranks, tgb_cells *cells)
+static tg_status add_line(char *line, int fields, long launch, long ranks, tgb_cells *cells)
 {
-    char *field[FIELDS];
+    char *field[MOST_FIELDS] = {NULL};
     long line_launch, line_ranks;
-    request r = {.size = -1};
+    request r = {.size = -1, .turn = -1};
     tgb_case words;
-    if (!split_fields(line, field))
-        return tg_fail(TG_BAD_INPUT, "expected %d fields with tabs between them", FIELDS);
+    if (!split_fields(line, fields, field))
+        return tg_fail(TG_BAD_INPUT, "expected %d fields with tabs between them", fields);
     tg_status status = tgb_parse_int("launch", field[0], 0, INT_MAX, &line_launch);
     if (status.code == TG_OK)
         status = tgb_parse_int("cell", field[1], 0, INT_MAX, &r.number);
@@ -180,6 +219,8 @@ static tg_status add_line(char *line, long launch, long ranks, tgb_cells *cells)
         status = tgb_scaling_parse(field[3], &r.scaling);
     if (status.code == TG_OK && *field[5])
         status = tgb_parse_size("size_bytes", field[5], &r.size);
+    if (status.code == TG_OK && field[FIELDS] && *field[FIELDS])
+        status = tgb_parse_int("turn", field[FIELDS], 0, INT_MAX, &r.turn);
     if (status.code != TG_OK || (launch >= 0 && line_launch != launch) ||
         (ranks >= 0 && line_ranks != ranks))
         return status;
@@ -193,20 +234,31 @@ static tg_status add_line(char *line, long launch, long ranks, tgb_cells *cells)
     return status;
 }
 
+/* How many fields a header announces; 0: it is none. */
+static int fields_of(const char *header)
+{
+    static const char names[] = "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase";
+    const size_t length = sizeof names - 1;
+    if (strncmp(header, names, length) != 0)
+        return 0;
+    return header[length] == '\0'                   ? FIELDS
+           : strcmp(header + length, "\tturn") == 0 ? MOST_FIELDS
+                                                    : 0;
+}
+
 static tg_status add_lines(FILE *file, const char *path, long launch, long ranks, tgb_cells *cells)
 {
-    static const char header[] = "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase";
     char *line = NULL;
     size_t size = 0;
+    int fields = 0;
     tg_status status = tg_success();
     for (long number = 1; status.code == TG_OK && getline(&line, &size, file) >= 0; number++) {
         line[strcspn(line, "\r\n")] = '\0';
-        if (number == 1 && strcmp(line, header) != 0)
-            status =
-                tg_fail(TG_BAD_INPUT,
-                        "expected launch cell ranks scaling direction size_bytes case, with tabs");
+        if (number == 1 && (fields = fields_of(line)) == 0)
+            status = tg_fail(TG_BAD_INPUT, "expected launch cell ranks scaling direction "
+                                           "size_bytes case, and perhaps turn, with tabs");
         else if (number > 1 && *line)
-            status = add_line(line, launch, ranks, cells);
+            status = add_line(line, fields, launch, ranks, cells);
         if (status.code != TG_OK)
             status = tg_fail(status.code, "%.60s line %ld: %.150s", path, number, status.text);
     }

@@ -166,7 +166,8 @@ static json_t *json_libraries(void)
     char hwloc[16], libc[64] = "";
     confstr(_CS_GNU_LIBC_VERSION, libc, sizeof libc);
     tgb_machine_library(hwloc, sizeof hwloc);
-    return json_pack("{s:s, s:s, s:s}", "hwloc", hwloc, "jansson", JANSSON_VERSION, "libc", libc);
+    return json_pack("{s:s, s:s, s:s, s:o}", "hwloc", hwloc, "jansson", JANSSON_VERSION, "libc",
+                     libc, "kernels", text(tgl_kernels_library()));
 }
 
 static json_t *json_blas(void)

@@ -1,5 +1,5 @@
-/* measure.c: the life of one cell: plan, check, warm up, repeat, check again; decide together when
- * to stop. Looks at the interval come after 10, 15, 23, 35, ... repetitions (each time half as many
+/* measure.c: the life of one cell, or of several that take turns: plan, check, warm up, repeat, check
+ * again; decide together when to stop. Looks at the interval come after 10, 15, 23, 35, ... repetitions (each time half as many
  * again), so that looking does not become part of what is measured; rank 0 decides and tells the
  * others. */
 #include "bench/measure.h"
@@ -47,7 +47,7 @@ static double warm_up(tgb_session *s, double limit_s)
         s->starts.sync = sync->warm_up;
     for (int i = 0, n = 1, go_on = 1; i < WARM_UP_WINDOWS && go_on; i++) {
         s->count = 0;
-        tgb_collect(s, tgb_repeat(s, n));
+        tgb_collect(s, 1, tgb_repeat(s, 1, n));
         before = now;
         if (s->count > 0 && s->team->rank == 0)
             now = tgb_median(s->value, s->count, s->scratch);
@@ -69,6 +69,32 @@ static int choose_batch(const tgb_session *s, bool cold, double once_us)
     return tgb_team_told(s->team, batch > MAX_BATCH ? MAX_BATCH : batch < 1 ? 1 : (int)batch);
 }
 
+/* ---- cells that take turns ---- */
+
+typedef struct {
+    const tgb_cell *cell;
+    tgb_work work;
+    tgb_session *session; /* NULL: could not be planned */
+    tgb_measurement m;
+} member;
+
+typedef struct {
+    tgb_team *team;
+    const tgb_rules *rules;
+    uint64_t start;
+    double steal_ms, budget_s; /* stolen so far, at the start; of all members together */
+    tgb_evictor evictor;
+    int members, sessions;
+    member *member;
+    tgb_session *session; /* one for each member that was planned */
+} turns;
+
+/* What is left of the time for the cells from number i on, a part for each. */
+static double share_s(const turns *t, int i)
+{
+    return (t->budget_s - seconds_since(t->start)) / (t->members - i);
+}
+
 /* ---- the timed repetitions ---- */
 
 static bool interval_is_small(tgb_session *s, double ci)
@@ -77,42 +103,57 @@ static bool interval_is_small(tgb_session *s, double ci)
     return tgb_interval_is_small(s->scratch, s->count, ci);
 }
 
-/* Why to stop now; NULL: go on. Rank 0. */
-static const char *reason_to_stop(tgb_session *s, const tgb_rules *rules, bool look, double left_s)
+static bool intervals_are_small(const turns *t)
 {
+    bool small = true;
+    for (int k = 0; k < t->sessions && small; k++)
+        small = interval_is_small(&t->session[k], t->rules->ci);
+    return small;
+}
+
+/* Why to stop now; NULL: go on. Rank 0. All sessions have the same count. */
+static const char *reason_to_stop(const turns *t, bool look, double left_s)
+{
+    const tgb_session *s = t->session;
+    const tgb_rules *rules = t->rules;
     if (s->count < rules->min_reps)
         return left_s <= 0 && s->redone > MOST_REDONE * rules->min_reps ? "budget" : NULL;
     if (s->count >= rules->max_reps)
         return rules->min_reps == rules->max_reps ? "fixed" : "max_reps";
-    if (look && rules->min_reps < rules->max_reps && interval_is_small(s, rules->ci))
+    if (look && rules->min_reps < rules->max_reps && intervals_are_small(t))
         return "interval";
     return left_s <= 0 ? "budget" : NULL;
 }
 
-/* Repetitions until the next look, though not more than about CHUNK_S of them before the budget is
- * looked at. */
-static int next_chunk(const tgb_session *s, int until_look)
+/* Rounds until the next look, though not more than about CHUNK_S of them before the budget is looked
+ * at. */
+static int next_chunk(const turns *t, int until_look)
 {
-    double fits = CHUNK_S * 1e9 / fmax((double)s->starts.cycle, 1);
+    double cycle_ns = 0;
+    for (int k = 0; k < t->sessions; k++)
+        cycle_ns += (double)t->session[k].starts.cycle;
+    const double fits = CHUNK_S * 1e9 / fmax(cycle_ns, 1);
     return fits < 1 ? 1 : fits < until_look ? (int)fits : until_look;
 }
 
-static const char *repeat_until_good(tgb_session *s, const tgb_rules *rules, uint64_t start,
-                                     double budget_s)
+static const char *repeat_until_good(turns *t)
 {
+    tgb_session *s = t->session;
+    const tgb_rules *rules = t->rules;
+    const uint64_t end = t->start + (uint64_t)(fmax(t->budget_s, 0) * 1e9);
     const char *reason = NULL;
     int look = tgb_next_look(0, rules->max_reps);
     for (int go_on = 1; go_on;) {
-        int chunk = tgb_team_told(s->team, next_chunk(s, look - s->count));
-        s->starts.deadline =
-            s->count >= rules->min_reps ? start + (uint64_t)(fmax(budget_s, 0) * 1e9) : 0;
-        tgb_collect(s, tgb_repeat(s, chunk));
+        int chunk = tgb_team_told(t->team, next_chunk(t, look - s->count));
+        for (int k = 0; k < t->sessions; k++)
+            s[k].starts.deadline = s->count >= rules->min_reps ? end : 0;
+        tgb_collect(s, t->sessions, tgb_repeat(s, t->sessions, chunk));
         bool looks = s->count == look;
-        if (s->team->rank == 0)
-            reason = reason_to_stop(s, rules, looks, budget_s - seconds_since(start));
+        if (t->team->rank == 0)
+            reason = reason_to_stop(t, looks, t->budget_s - seconds_since(t->start));
         if (looks)
             look = tgb_next_look(look, rules->max_reps);
-        go_on = tgb_team_told(s->team, reason == NULL);
+        go_on = tgb_team_told(t->team, reason == NULL);
     }
     return reason;
 }
@@ -204,25 +245,36 @@ static double time_first(const tgb_team *team, tgb_work *work)
     return tgb_team_largest(team, (double)(tgb_now_ns() - begin) / 1e3);
 }
 
-static void prepare_repetitions(tgb_session *s, const tgb_rules *rules, double budget_s)
+static void prepare_repetitions(tgb_session *s, const tgb_rules *rules, double limit_s)
 {
-    const double once_us = warm_up(s, budget_s / 4);
+    const double once_us = warm_up(s, limit_s);
     s->batch = choose_batch(s, rules->cold, once_us);
     s->starts.cycle = (uint64_t)fmax((double)s->starts.cycle, once_us * 1e3 * s->batch);
 }
 
-static void time_repetitions(tgb_session *s, const tgb_rules *rules, uint64_t start,
-                             double budget_s, tgb_measurement *m)
+/* Every cell is warmed up by itself, with a quarter of its part of the time. */
+static void warm_up_all(turns *t)
 {
-    if (!rules->osu)
-        prepare_repetitions(s, rules, budget_s - seconds_since(start));
+    tgb_phase_enter(TGB_PHASE_WARM_UP);
+    for (int i = 0; i < t->members && !t->rules->osu; i++)
+        if (t->member[i].session)
+            prepare_repetitions(t->member[i].session, t->rules, share_s(t, i) / 4);
+}
+
+static void time_repetitions(turns *t)
+{
     tgb_phase_enter(TGB_PHASE_TIMED);
     const uint64_t begin = tgb_now_ns();
-    long long switches = -tgb_involuntary_switches();
-    m->stop_reason = rules->osu ? tgb_osu_repeat(s) : repeat_until_good(s, rules, start, budget_s);
+    long long switches = -tgb_involuntary_switches(), all = 0;
+    const char *reason = t->rules->osu ? tgb_osu_repeat(t->session) : repeat_until_good(t);
     switches += tgb_involuntary_switches();
-    m->repeated_s = seconds_since(begin);
-    MPI_Reduce(&switches, &m->nivcsw, 1, MPI_LONG_LONG, MPI_SUM, 0, s->team->comm);
+    MPI_Reduce(&switches, &all, 1, MPI_LONG_LONG, MPI_SUM, 0, t->team->comm);
+    for (int i = 0; i < t->members; i++) {
+        tgb_measurement *m = &t->member[i].m;
+        m->stop_reason = reason;
+        m->repeated_s = seconds_since(begin) / t->sessions;
+        m->nivcsw = all / t->sessions;
+    }
 }
 
 /* What precedes a repetition, outside of it. */
@@ -231,7 +283,7 @@ static void make_ready(void *context)
     const tgb_session *s = context;
     if (s->work->setup->restores)
         s->work->direction->fill(s->work);
-    tgb_evict(&s->evictor);
+    tgb_evict(s->evictor);
     tgb_barrier(s->team);
 }
 
@@ -261,86 +313,161 @@ static long long worse(long long a, long long b)
     return a < 0 || b < 0 ? -1 : a > b ? a : b;
 }
 
-static void measure_planned(tgb_session *s, const tgb_cell *cell, const tgb_rules *rules,
-                            uint64_t start, double budget_s, tgb_measurement *m)
+/* What stands for the word auto: of the algorithm, or of the kernels of a layer. */
+static const char *chosen_by_auto(const tgb_work *work)
 {
+    const char *kernels = tgb_case_get(&work->setup->words, "kernels");
+    if (strcmp(work->setup->algorithm, "auto") == 0 && work->op)
+        return tg_op_algorithm(work->op, strcmp(work->direction->name, "adjoint") == 0);
+    return work->layer && kernels && strcmp(kernels, "auto") == 0 ? tgl_kernels(work->layer) : NULL;
+}
+
+/* The first call, values and adjoint; ready for repetitions. */
+static void begin_member(const turns *t, member *one)
+{
+    const tgb_operation *operation = one->cell->setup.operation;
     tgb_phase_enter(TGB_PHASE_WARM_UP);
-    m->t_first_us = time_first(s->team, s->work);
+    one->m.t_first_us = time_first(t->team, &one->work);
     tgb_phase_enter(TGB_PHASE_VALIDATION);
-    m->wrong = tgb_validate(s->work);
-    if (cell->setup.operation->adjoint_gap)
-        m->adjoint_gap = cell->setup.operation->adjoint_gap(s->work);
-    s->work->direction->fill(s->work);
-    tgb_phase_enter(TGB_PHASE_WARM_UP);
-    time_repetitions(s, rules, start, budget_s, m);
-    count_events(s, rules, budget_s);
-    hide_behind_computing(s, rules, budget_s, m);
+    one->m.wrong = tgb_validate(&one->work);
+    if (operation->adjoint_gap)
+        one->m.adjoint_gap = operation->adjoint_gap(&one->work);
+    one->work.direction->fill(&one->work);
+}
+
+/* Behind the timed repetitions. */
+static void end_member(const turns *t, member *one)
+{
+    tgb_session *s = one->session;
+    tgb_measurement *m = &one->m;
+    count_events(s, t->rules, t->budget_s / t->members);
+    hide_behind_computing(s, t->rules, t->budget_s / t->members, m);
     tgb_phase_enter(TGB_PHASE_VALIDATION);
     m->wrong = worse(m->wrong, tgb_validate(s->work));
     if (s->count > 0)
         write_facts(s, m);
-    if (strcmp(cell->setup.algorithm, "auto") == 0 && s->work->op)
-        m->algorithm_chosen =
-            tg_op_algorithm(s->work->op, strcmp(cell->direction->name, "adjoint") == 0);
+    m->algorithm_chosen = chosen_by_auto(s->work);
     m->redone = s->redone;
     m->samples = s->count;
     m->batch = s->batch;
-    if (rules->raw_all) {
+    if (t->rules->raw_all) {
         m->took_ns = s->took;
         s->took = NULL;
     }
 }
 
-static tg_status make_session(tgb_team *team, tgb_work *work, const tgb_rules *rules, int room,
-                              size_t evict_bytes, tgb_session *s)
+/* ---- plan and free ---- */
+
+static void plan_member(turns *t, member *one)
 {
-    tg_status status = tgb_session_make(team, work, room, s);
+    const tgb_rules *rules = t->rules;
+    const int room = rules->max_reps > WARM_UP_WINDOW ? rules->max_reps : WARM_UP_WINDOW;
+    tgb_session *s = &t->session[t->sessions];
+    tgb_phase_enter(TGB_PHASE_PLAN);
+    one->m.t_plan_us = time_plan(t->team, one->cell, rules->seed, &one->work, &one->m.status);
+    if (one->m.status.code != TG_OK)
+        return;
+    one->m.status = tgb_session_make(t->team, &one->work, room, s);
+    if (one->m.status.code != TG_OK) {
+        tgb_work_free(&one->work);
+        return;
+    }
+    s->evictor = &t->evictor;
+    tgb_starts_make(t->team, rules->sync, &s->starts);
+    one->session = s;
+    t->sessions++;
+}
+
+static void free_member(member *one)
+{
+    if (one->session) {
+        tgb_session_free(one->session);
+        tgb_work_free(&one->work);
+    }
+}
+
+/* What all of them need. */
+static tg_status make_turns(turns *t, const tgb_cell *cells)
+{
+    const size_t evict_bytes = t->rules->cold ? tgb_evict_bytes(t->team) : 0;
+    const size_t count = (size_t)t->members;
+    tg_status status =
+        tgb_memory_check(t->team, cells, t->members, (double)evict_bytes, t->rules->max_mem_bytes);
     if (status.code != TG_OK)
         return status;
-    status = tgb_evictor_make(team, evict_bytes, &s->evictor);
-    if (status.code != TG_OK)
-        tgb_session_free(s);
-    else
-        tgb_starts_make(team, rules->sync, &s->starts);
-    return status;
+    if (!t->team->clock.kind)
+        tgb_clock_learn(t->team->comm, t->team->machine.nodes == 1, &t->team->clock);
+    t->member = calloc(count, sizeof *t->member);
+    t->session = calloc(count, sizeof *t->session);
+    if (!t->member || !t->session)
+        status = tg_fail(TG_NO_MEMORY, "no memory for %d cells", t->members);
+    status = tg_agree(t->team->comm, status);
+    return status.code == TG_OK ? tgb_evictor_make(t->team, evict_bytes, &t->evictor) : status;
 }
 
-void tgb_measure(tgb_team *team, const tgb_cell *cell, const tgb_rules *rules, double budget_s,
-                 tgb_measurement *m)
+static void free_turns(turns *t)
 {
-    const uint64_t start = tgb_now_ns();
-    const double steal_ms = tgb_steal_ms();
-    const size_t evict_bytes = rules->cold ? tgb_evict_bytes(team) : 0;
-    const int room = rules->max_reps > WARM_UP_WINDOW ? rules->max_reps : WARM_UP_WINDOW;
-    tgb_work work;
-    tgb_session s;
-    *m = (tgb_measurement){.messages = -1, .adjoint_gap = NAN, .skew_us = NAN, .flops = NAN};
-    write_start(m);
-    tgb_peak_rss_forget();
-    m->status = tgb_memory_check(team, &cell->setup, (double)evict_bytes, rules->max_mem_bytes);
-    if (m->status.code != TG_OK)
-        return;
-    if (!team->clock.kind)
-        tgb_clock_learn(team->comm, team->machine.nodes == 1, &team->clock);
-    tgb_phase_enter(TGB_PHASE_PLAN);
-    m->t_plan_us = time_plan(team, cell, rules->seed, &work, &m->status);
-    if (m->status.code != TG_OK)
-        return;
-    m->status = make_session(team, &work, rules, room, evict_bytes, &s);
-    if (m->status.code == TG_OK) {
-        measure_planned(&s, cell, rules, start, budget_s, m);
-        m->cell_s = seconds_since(start);
-        m->steal_ms = tgb_team_largest(team, tgb_steal_ms() - steal_ms);
-        tgb_session_free(&s);
-    }
-    tgb_work_free(&work);
+    tgb_evictor_free(&t->evictor);
+    free(t->member);
+    free(t->session);
+}
+
+static tgb_measurement begin_measurement(tg_status status)
+{
+    tgb_measurement m = {
+        .status = status, .messages = -1, .adjoint_gap = NAN, .skew_us = NAN, .flops = NAN};
+    write_start(&m);
+    return m;
+}
+
+static void hand_over(const turns *t, const tgb_cell *cell, tgb_measurement *m, tgb_measured *done,
+                      void *context)
+{
     tgb_phase_enter(TGB_PHASE_ROWS);
-}
-
-void tgb_measurement_free(tgb_measurement *m)
-{
+    m->cell_s = seconds_since(t->start);
+    m->steal_ms = tgb_team_largest(t->team, tgb_steal_ms() - t->steal_ms);
+    done(context, cell, m);
     free(m->sample);
     free(m->took_ns);
-    m->sample = NULL;
-    m->took_ns = NULL;
+}
+
+static void measure_turns(turns *t, const tgb_cell *cells, tgb_measured *done, void *context)
+{
+    for (int i = 0; i < t->members; i++) {
+        t->member[i] = (member){.cell = &cells[i], .m = begin_measurement(tg_success())};
+        plan_member(t, &t->member[i]);
+        if (t->member[i].session)
+            begin_member(t, &t->member[i]);
+    }
+    if (t->sessions > 0) {
+        warm_up_all(t);
+        time_repetitions(t);
+    }
+    for (int i = 0; i < t->members; i++) {
+        if (t->member[i].session)
+            end_member(t, &t->member[i]);
+        hand_over(t, &cells[i], &t->member[i].m, done, context);
+    }
+    for (int i = 0; i < t->members; i++)
+        free_member(&t->member[i]);
+}
+
+void tgb_measure(tgb_team *team, const tgb_cell *cells, int count, const tgb_rules *rules,
+                 double budget_s, tgb_measured *done, void *context)
+{
+    turns t = {.team = team,
+               .rules = rules,
+               .start = tgb_now_ns(),
+               .steal_ms = tgb_steal_ms(),
+               .budget_s = budget_s,
+               .members = count};
+    tgb_peak_rss_forget();
+    const tg_status status = make_turns(&t, cells);
+    if (status.code == TG_OK)
+        measure_turns(&t, cells, done, context);
+    for (int i = 0; i < count && status.code != TG_OK; i++) {
+        tgb_measurement m = begin_measurement(status);
+        hand_over(&t, &cells[i], &m, done, context);
+    }
+    free_turns(&t);
 }

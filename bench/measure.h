@@ -1,4 +1,4 @@
-/* measure.h: one cell, timed. A repetition is one synchronised start, one operation and the time of
+/* measure.h: one cell, or several that take turns, timed. A repetition is one synchronised start, one operation and the time of
  * each rank, its end minus the start that the row of sync.h says; its value is the maximum over ranks, and the cell's value
  * the median over repetitions. Source: Hoefler and Belli, SC'15; Hunold and Carpen-Amarie,
  * "Reproducible MPI Benchmarking", 2016. */
@@ -50,20 +50,29 @@ typedef struct {
     double skew_us;            /* on rank 0's clock */
     double adjoint_gap, flops; /* NAN: none */
     double steal_ms, peak_rss_MB;
-    double repeated_s, cell_s; /* all repetitions; the cell from planning to its last check */
-    long long messages;        /* -1: not known */
-    long long nivcsw;
+    double repeated_s,
+        cell_s;         /* all repetitions; the cells from planning to this one's last check */
+    long long messages; /* -1: not known */
+    long long nivcsw;   /* as repeated_s, of all cells that take turns, divided by their number */
     const char *algorithm_chosen; /* by algorithm=auto; NULL: another one was asked for */
     int slowest_rank;
     char started[32]; /* UTC */
 } tgb_measurement;
 
-/* Calls: Collective on the team. Plan, validate, warm up, repeat, validate again. budget_s, read on
- * rank 0: the time that the cell may take; repetitions stop at the first look behind it, though not
- * below rules->min_reps, unless nearly all repetitions are late. Where samples is 0 at the end there
- * are no times. */
-void tgb_measure(tgb_team *team, const tgb_cell *cell, const tgb_rules *rules, double budget_s,
-                 tgb_measurement *m);
-void tgb_measurement_free(tgb_measurement *m);
+/* What is done with a measurement, on every rank of the team. */
+typedef void tgb_measured(void *context, const tgb_cell *cell, tgb_measurement *m);
+
+/* Calls: Collective on the team. Plan, validate, warm up, repeat, validate again. Where there are
+ * several cells, all of them are planned at the same time and each makes one repetition in turn, so
+ * that what disturbs one disturbs all: the same number of a sample is the same round. Another cell
+ * begins in each round. The repetitions end for all together: when the rule is met for each, or the
+ * time is used up. A cell that cannot be planned is left out.
+ *
+ * budget_s, read on rank 0: the time that all these cells may take; repetitions stop at the first look
+ * behind it, though not below rules->min_reps, unless nearly all repetitions are late. Where samples
+ * is 0 at the end there are no times. done is called for each cell, in their order, as soon as all is
+ * known of it; the measurement is gone when it returns. */
+void tgb_measure(tgb_team *team, const tgb_cell *cells, int count, const tgb_rules *rules,
+                 double budget_s, tgb_measured *done, void *context);
 
 #endif

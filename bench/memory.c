@@ -29,21 +29,28 @@ double tgb_memory_wanted(const tgb_setup *s, int rank)
     return 2 * (x + y + (double)s->layer.facts.parameters_most * (double)s->problem.dtype->size);
 }
 
-static tg_status check_limit(const tgb_setup *setup, double more_bytes, double limit_bytes)
+static double all_wanted(const tgb_cell *cells, int count, int rank)
 {
-    const double wanted = tgb_memory_wanted(setup, -1) + more_bytes;
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += tgb_memory_wanted(&cells[i].setup, rank);
+    return sum;
+}
+
+static tg_status check_limit(double wanted, double limit_bytes)
+{
     if (wanted <= limit_bytes)
         return tg_success();
     return tg_fail(TG_NO_MEMORY, "the largest rank needs %.0f B; --max-mem allows %.0f B", wanted,
                    limit_bytes);
 }
 
-tg_status tgb_memory_check(const tgb_team *team, const tgb_setup *setup, double more_bytes,
-                           double limit_bytes)
+tg_status tgb_memory_check(const tgb_team *team, const tgb_cell *cells, int count,
+                           double more_bytes, double limit_bytes)
 {
     if (limit_bytes > 0)
-        return check_limit(setup, more_bytes, limit_bytes);
-    double sum[2] = {tgb_memory_wanted(setup, team->rank) + more_bytes,
+        return check_limit(all_wanted(cells, count, -1) + more_bytes, limit_bytes);
+    double sum[2] = {all_wanted(cells, count, team->rank) + more_bytes,
                      team->machine.first_here ? tgb_available_bytes() : 0};
     MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, team->comm);
     if (sum[1] <= 0 || sum[0] <= sum[1])

@@ -1,4 +1,6 @@
-/* op_layer.c: every layer as an operation: forward and backward. The tensor that --sizes counts is
+/* op_layer.c: every layer as an operation: forward and backward; and, as kernel:NAME with the same
+ * words, what one rank of it computes, without communication: the block of the rank with most, on
+ * every rank that takes part. The tensor that --sizes counts is
  * x, the parameters and y together. Weak scaling holds the floating-point operations of the busiest
  * rank at those that one rank alone has for the size; a layer without any holds its x. The adjoint
  * of a linear layer is checked by <dy, y> = <dx, x> + <db, b>, which holds for any parameters. */
@@ -33,12 +35,14 @@ static tg_status load(const tgb_setup *setup, tgb_load *l)
     return tg_success();
 }
 
-static void write_facts(tgb_setup *setup)
+/* The whole layer's; a kernel is sized as the layer that it belongs to. */
+static void write_facts(const tgl_problem *whole, tgb_setup *setup)
 {
-    const tgl_facts *facts = &setup->layer.facts;
+    const tgl_facts *facts = &whole->facts;
     const tg_layout *x = &setup->problem.x, *y = &setup->problem.y;
     const ptrdiff_t size = (ptrdiff_t)setup->problem.dtype->size;
-    setup->size_bytes = (tg_layout_count(x) + tg_layout_count(y) + facts->parameters) * size;
+    setup->size_bytes =
+        (tg_layout_count(&whole->x) + tg_layout_count(&whole->y) + facts->parameters) * size;
     setup->held_x_bytes = tg_layout_max_held(x) * size;
     setup->held_y_bytes = tg_layout_max_held(y) * size;
     setup->flops = facts->flops;
@@ -51,23 +55,64 @@ static void write_facts(tgb_setup *setup)
     setup->local = setup->ranks == 1;
 }
 
-static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+static const char kernel_prefix[] = "kernel:";
+
+static bool is_kernel(const tgb_operation *operation)
 {
-    const tgl_kind *kind = tgl_kind_find(setup->operation->name);
+    return strncmp(operation->name, kernel_prefix, strlen(kernel_prefix)) == 0;
+}
+
+static const tgl_kind *kind_of(const tgb_operation *operation)
+{
+    return tgl_kind_find(operation->name + (is_kernel(operation) ? strlen(kernel_prefix) : 0));
+}
+
+static tg_status resolve_whole(const tgb_case *words, int P, ptrdiff_t N,
+                               const tgb_operation *operation, tgl_problem *whole)
+{
+    const tgl_kind *kind = kind_of(operation);
     tgl_words given = {.count = 0};
-    tgl_problem *layer = &setup->layer;
     tg_status status = read_words(words, kind, N, &given);
     if (status.code == TG_OK)
-        status = tgl_resolve(kind, &given, P, layer);
+        status = tgl_resolve(kind, &given, P, whole);
     tgl_words_free(&given);
+    return status;
+}
+
+/* What was resolved as setup->layer, as far as an operation shows it; words are those of the whole. */
+static tg_status show(const tgl_problem *whole, tgb_setup *setup)
+{
+    tg_status status = tg_layout_copy(&setup->layer.x, &setup->problem.x);
     if (status.code == TG_OK)
-        status = tg_layout_copy(&layer->x, &setup->problem.x);
+        status = tg_layout_copy(&setup->layer.y, &setup->problem.y);
+    for (int i = 0; status.code == TG_OK && i < whole->words.count; i++)
+        status = tgb_case_set(&setup->words, whole->words.word[i].key, whole->words.word[i].value);
     if (status.code == TG_OK)
-        status = tg_layout_copy(&layer->y, &setup->problem.y);
-    for (int i = 0; status.code == TG_OK && i < layer->words.count; i++)
-        status = tgb_case_set(&setup->words, layer->words.word[i].key, layer->words.word[i].value);
+        write_facts(whole, setup);
+    return status;
+}
+
+static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+{
+    tg_status status = resolve_whole(words, P, N, setup->operation, &setup->layer);
+    return status.code == TG_OK ? show(&setup->layer, setup) : status;
+}
+
+static tg_status resolve_kernel(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+{
+    tgl_problem whole = {.kind = NULL};
+    tgl_words alone = {.count = 0};
+    tg_status status = resolve_whole(words, P, N, setup->operation, &whole);
     if (status.code == TG_OK)
-        write_facts(setup);
+        status = whole.kind->alone(&whole, &alone);
+    if (status.code == TG_OK)
+        status = tgl_resolve(whole.kind, &alone, 1, &setup->layer);
+    if (status.code == TG_OK)
+        status = show(&whole, setup);
+    setup->flops = setup->layer.facts.flops * P;
+    setup->local = true;
+    tgl_words_free(&alone);
+    tgl_problem_free(&whole);
     return status;
 }
 
@@ -77,11 +122,15 @@ static tg_status plan(tgb_work *work)
 {
     const tgb_setup *setup = work->setup;
     const ptrdiff_t size = (ptrdiff_t)setup->problem.dtype->size;
-    tg_status status = tgl_plan(work->comm, &setup->layer, &work->layer);
-    tg_box x = tg_layout_held(&setup->problem.x, work->rank),
-           y = tg_layout_held(&setup->problem.y, work->rank);
-    work->x_bytes = tg_box_count(&x) * size;
-    work->y_bytes = tg_box_count(&y) * size;
+    const bool alone = is_kernel(setup->operation);
+    tg_status status = tg_agree(
+        work->comm, tgl_plan(alone ? MPI_COMM_SELF : work->comm, &setup->layer, &work->layer));
+    if (status.code != TG_OK)
+        tgl_free(&work->layer);
+    const int rank = alone ? 0 : work->rank;
+    tg_box x = tg_layout_held(&setup->problem.x, rank), y = tg_layout_held(&setup->problem.y, rank);
+    work->x_bytes = tg_store_entries(&setup->layer.store_x, &x) * size;
+    work->y_bytes = tg_store_entries(&setup->layer.store_y, &y) * size;
     return status;
 }
 
@@ -162,11 +211,12 @@ static double flops(const tgb_work *work)
 
 enum { MAX_LAYERS = 32 };
 
-/* What a kind's row needs in the form of an operation's. */
+/* What a kind's row needs in the form of an operation's; and of a second one, of its kernel. */
 typedef struct {
     tgb_direction direction[2];
     tgb_key keys[TGL_MAX_WORDS + 1];
-    tgb_operation row;
+    tgb_operation row, kernel;
+    char name[32];
 } parts;
 
 static void copy_keys(const tgl_kind *kind, tgb_key *keys)
@@ -202,6 +252,16 @@ static void add_layer(const tgl_kind *kind, parts *p, void (*add)(const tgb_oper
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tgl_algorithm_at(kind, i); i++)
         p->row.algorithms[i] = tgl_algorithm_at(kind, i);
     add(&p->row);
+    if (!kind->alone)
+        return;
+    snprintf(p->name, sizeof p->name, "%s%s", kernel_prefix, kind->name);
+    p->kernel = p->row;
+    p->kernel.name = p->name;
+    p->kernel.kind = "machine";
+    p->kernel.summary = "what one rank of the layer computes: its largest block, on every rank";
+    p->kernel.source = "bench/README.md";
+    p->kernel.resolve = resolve_kernel;
+    add(&p->kernel);
 }
 
 void tgb_add_layers(void (*add)(const tgb_operation *row))

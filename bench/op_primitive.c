@@ -9,9 +9,6 @@
 #include <string.h>
 
 /* clang-format off */
-#define WINDOW                                                                                     \
-    {"kernel", "1", false}, {"stride", "1", false}, {"padding", "0", false},                       \
-    {"dilation", "1", false}, {"periodic", "no", false}, {"ceil", "no", false}
 #define HOW                                                                                        \
     {"in-place", "no", false}, {"accumulate", "no", false}, {"store-x", "row", false},             \
     {"store-y", "row", false}
@@ -21,8 +18,8 @@ static const tgb_key one_keys[] = {TGB_ONE_LAYOUT, TGB_TYPE, HOW, TGB_END};
 static const tgb_key memory_keys[] = {
     TGB_ONE_LAYOUT, {"dtype", "f32", false}, {"algorithm", "reference", false}, HOW, TGB_END};
 static const tgb_key two_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, HOW, TGB_END};
-static const tgb_key one_window_keys[] = {TGB_ONE_LAYOUT, WINDOW, TGB_TYPE, HOW, TGB_END};
-static const tgb_key two_window_keys[] = {TGB_TWO_LAYOUTS, WINDOW, TGB_TYPE, HOW, TGB_END};
+static const tgb_key one_window_keys[] = {TGB_ONE_LAYOUT, TGB_WINDOW, TGB_TYPE, HOW, TGB_END};
+static const tgb_key two_window_keys[] = {TGB_TWO_LAYOUTS, TGB_WINDOW, TGB_TYPE, HOW, TGB_END};
 
 /* ---- words of layouts ---- */
 

@@ -23,6 +23,7 @@ const tgb_operation *const *tgb_operations(int *count)
     if (nrows == 0) {
         tgb_add_primitives(add_row);
         tgb_add_layers(add_row);
+        tgb_add_networks(add_row);
         tgb_add_raw(add_row);
         tgb_add_machine(add_row);
     }

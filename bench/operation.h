@@ -2,8 +2,9 @@
  *
  *   words of a case --resolve--> setup (layouts, facts; no MPI) --plan--> work --run--> once
  *
- * Every primitive of tg_primitives[], every layer, a few raw MPI calls and the measurements of the
- * machine itself are rows; op_primitive.c, op_layer.c, op_raw.c and op_machine.c make them. */
+ * Every primitive of tg_primitives[], every layer and network, a few raw MPI calls and the
+ * measurements of the machine itself are rows; op_primitive.c, op_layer.c, op_network.c, op_raw.c and
+ * op_machine.c make them. */
 #ifndef TGB_OPERATION_H
 #define TGB_OPERATION_H
 
@@ -11,7 +12,7 @@
 #include "layers/layers.h"
 #include "primitives/primitives.h"
 
-enum { TGB_MAX_OPERATIONS = 64, TGB_MAX_ALGORITHMS = 15 };
+enum { TGB_MAX_OPERATIONS = 96, TGB_MAX_ALGORITHMS = 15 };
 
 typedef struct tgb_operation tgb_operation;
 typedef struct tgb_work tgb_work;
@@ -59,7 +60,7 @@ tg_status tgb_needs_size(const tgb_case *words, bool *needs);
 /* ---- work: a setup, planned ---- */
 
 typedef struct {
-    const char *name; /* forward, adjoint, backward */
+    const char *name; /* forward, adjoint, backward, step */
     /* Run one operation: this call, and nothing else, is timed. Collective, cannot fail. */
     void (*run)(tgb_work *work);
     /* Collective. Inputs from the seed; outputs that hold nothing right. */
@@ -84,7 +85,7 @@ struct tgb_work {
     tg_op *op;        /* primitives */
     tgl_layer *layer; /* layers */
     void *dx, *dy;    /* layers: as x and y */
-    void *raw;        /* raw calls: op_raw.c; machine: op_machine.c */
+    void *raw;        /* raw calls, machine, networks: of their own files */
 };
 
 /* What an operation asks of a rank at least, whatever its algorithm; the same in both directions.
@@ -133,8 +134,8 @@ typedef struct tgb_key {
     bool sized;          /* N may stand in its value */
 } tgb_key;
 
-/* Rows of tgb_key: the words of layouts, of the element type and of how it is run; END closes a
- * list. */
+/* Rows of tgb_key: the words of layouts, of windows, of the element type and of how it is run; END
+ * closes a list. */
 /* clang-format off */
 #define TGB_ONE_LAYOUT                                                                             \
     {"shape", NULL, true}, {"grid", "auto", false}, {"ranks", "0..n-1", false},                    \
@@ -144,6 +145,9 @@ typedef struct tgb_key {
     {"from-ranks", "0..n-1", false}, {"to-ranks", "0..n-1", false},                                \
     {"from-order", "0..d-1", false}, {"to-order", "0..d-1", false},                                \
     {"from-parts", "*", false}, {"to-parts", "*", false}
+#define TGB_WINDOW                                                                                 \
+    {"kernel", "1", false}, {"stride", "1", false}, {"padding", "0", false},                       \
+    {"dilation", "1", false}, {"periodic", "no", false}, {"ceil", "no", false}
 #define TGB_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}
 #define TGB_END  {NULL, NULL, false}
 /* clang-format on */
@@ -168,6 +172,7 @@ long long tgb_validate(tgb_work *work);
 
 void tgb_add_primitives(void (*add)(const tgb_operation *row)); /* op_primitive.c */
 void tgb_add_layers(void (*add)(const tgb_operation *row));     /* op_layer.c */
+void tgb_add_networks(void (*add)(const tgb_operation *row));   /* op_network.c */
 void tgb_add_raw(void (*add)(const tgb_operation *row));        /* op_raw.c */
 void tgb_add_machine(void (*add)(const tgb_operation *row));    /* op_machine.c */
 

@@ -118,6 +118,6 @@ const char *tgb_osu_repeat(tgb_session *s)
         s->took[i] = end - begin;
         s->late[i] = 0;
     }
-    tgb_collect(s, counts.counted);
+    tgb_collect(s, 1, counts.counted);
     return "fixed";
 }

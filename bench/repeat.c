@@ -1,5 +1,6 @@
-/* repeat.c: start together, read the clock, run one operation, read the clock. The times stay on
- * their ranks until they are collected; all reductions lie outside the timed regions. */
+/* repeat.c: start together, read the clock, run one operation, read the clock; where cells take
+ * turns, the next operation is the next cell's. The times stay on their ranks until they are
+ * collected; all reductions lie outside the timed regions. */
 #include "bench/repeat.h"
 
 #include <stdlib.h>
@@ -18,7 +19,6 @@ void tgb_session_free(tgb_session *s)
     free(s->skew);
     free(s->scratch);
     free(s->sample);
-    tgb_evictor_free(&s->evictor);
 }
 
 tg_status tgb_session_make(tgb_team *team, tgb_work *work, int n, tgb_session *s)
@@ -52,7 +52,7 @@ static void prepare(tgb_session *s)
 {
     if (s->work->setup->restores)
         s->work->direction->fill(s->work);
-    tgb_evict(&s->evictor);
+    tgb_evict(s->evictor);
 }
 
 static void note(tgb_session *s, int i, uint64_t begin, uint64_t end)
@@ -70,43 +70,88 @@ static void note(tgb_session *s, int i, uint64_t begin, uint64_t end)
 }
 
 /* The heart of the program: nothing but the operation is between the two reads; start_one ends with
- * the first of them. */
-static int make_series(tgb_session *s, int n)
+ * the first of them. False: there is no start any more. */
+static bool make_one(tgb_session *s, int at)
 {
     tgb_starts *starts = &s->starts;
     tgb_work *work = s->work;
     void (*const run)(tgb_work *) = work->direction->run;
     uint64_t (*const start_one)(tgb_starts *) = starts->sync->start_one;
+    prepare(s);
+    const uint64_t begin = start_one(starts);
+    if (begin == 0)
+        return false;
+    for (int k = s->batch; k > 0; k--)
+        run(work);
+    const uint64_t end = tgb_now_ns();
+    note(s, at, begin, end);
+    return true;
+}
+
+static void begin_series(tgb_session *s)
+{
+    if (s->starts.sync->series)
+        s->starts.sync->series(&s->starts);
+}
+
+/* Who is the k-th of a round: 0, 1, n - 1, 2, n - 2, ..., from another one on in each round, and the
+ * other way round in every second set of n rounds. So each follows each other one equally often, and
+ * none always finds what the same one has left in the caches. Source: Williams, "Experimental Designs
+ * Balanced for the Estimation of Residual Effects of Treatments", 1949. */
+static int whose_turn(int round, int k, int n)
+{
+    const int step = k % 2 == 1 ? (k + 1) / 2 : n - k / 2;
+    return (round + (round / n % 2 == 0 ? step : n - step)) % n;
+}
+
+/* A series is of one session: where they take turns, each repetition is one. */
+static int make_rounds(tgb_session *s, int sessions, int n)
+{
+    const int at = s->count, round = s->count + s->redone;
     int made = 0;
-    for (; made < n; made++) {
-        prepare(s);
-        const uint64_t begin = start_one(starts);
-        if (begin == 0)
-            break;
-        for (int k = s->batch; k > 0; k--)
-            run(work);
-        const uint64_t end = tgb_now_ns();
-        note(s, s->count + made, begin, end);
-    }
+    for (; made < n; made++)
+        for (int k = 0; k < sessions; k++) {
+            tgb_session *next = &s[whose_turn(round + made, k, sessions)];
+            if (sessions > 1)
+                begin_series(next);
+            if (!make_one(next, at + made))
+                return made;
+        }
     return made;
 }
 
-int tgb_repeat(tgb_session *s, int n)
+int tgb_repeat(tgb_session *s, int sessions, int n)
 {
     if (strcmp(s->team->clock.kind, "model") == 0)
         tgb_clock_renew(s->team->comm, &s->team->clock);
-    if (s->starts.sync->series)
-        s->starts.sync->series(&s->starts);
+    if (sessions == 1)
+        begin_series(s);
     const uint64_t begin = tgb_now_ns();
-    const int made = make_series(s, n);
-    if (made > 0 && !s->starts.window)
-        s->starts.cycle = (tgb_now_ns() - begin) / (uint64_t)made;
+    const int made = make_rounds(s, sessions, n);
+    const uint64_t took = tgb_now_ns() - begin;
+    for (int k = 0; k < sessions && made > 0; k++)
+        if (!s[k].starts.window)
+            s[k].starts.cycle = took / (uint64_t)made / (uint64_t)sessions;
     return made;
 }
 
 /* ---- bringing them together ---- */
 
-/* Returns how many of the next n are left, on every rank, when the late ones are out. */
+/* A round is late when a repetition in it was, on any rank: afterwards all of them are. */
+static void share_late(tgb_session *s, int sessions, int n)
+{
+    int *late = s->late + s->count;
+    if (!s->starts.sync->announces)
+        return;
+    for (int k = 1; k < sessions; k++)
+        for (int i = 0; i < n; i++)
+            late[i] |= s[k].late[s->count + i];
+    MPI_Allreduce(MPI_IN_PLACE, late, n, MPI_INT, MPI_MAX, s->team->comm);
+    for (int k = 1; k < sessions; k++)
+        memcpy(s[k].late + s->count, late, (size_t)n * sizeof *late);
+}
+
+/* Returns how many of the next n are left when the late ones are out. */
 static int drop_late(tgb_session *s, int n)
 {
     const tgb_sync *sync = s->starts.sync;
@@ -114,7 +159,6 @@ static int drop_late(tgb_session *s, int n)
     int kept = 0;
     if (!sync->announces)
         return n;
-    MPI_Allreduce(MPI_IN_PLACE, s->late + at, n, MPI_INT, MPI_MAX, s->team->comm);
     for (int i = at; i < at + n; i++) {
         if (s->late[i])
             continue;
@@ -135,7 +179,7 @@ static void note_cycle(tgb_session *s, double last_ns)
         s->starts.cycle = (uint64_t)last_ns;
 }
 
-void tgb_collect(tgb_session *s, int made)
+static void collect(tgb_session *s, int made)
 {
     const MPI_Comm comm = s->team->comm;
     const int n = drop_late(s, made), at = s->count;
@@ -160,6 +204,13 @@ void tgb_collect(tgb_session *s, int made)
     MPI_Reduce(s->begin + at, s->last, n, MPI_UINT64_T, MPI_MAX, 0, comm);
     for (int i = 0; writes && i < n; i++)
         s->skew[at + i] = (double)(s->last[i] - s->first[i]) / 1e3;
+}
+
+void tgb_collect(tgb_session *s, int sessions, int n)
+{
+    share_late(s, sessions, n);
+    for (int k = 0; k < sessions; k++)
+        collect(&s[k], n);
 }
 
 double tgb_median(const double *values, int n, double *scratch)

@@ -43,14 +43,18 @@ static tg_status make_cells(const tgb_launch *launch, tgb_time_words *w, tgb_cel
     tg_status status = set_ranks(launch, w->dry_run, &w->sweep);
     for (int i = 0; i < w->ncases && status.code == TG_OK; i++)
         status = tgb_cells_of_case(w->cases[i], &w->sweep, cells);
-    return status;
+    return status.code == TG_OK && w->turns ? tgb_cells_take_turns(cells) : status;
 }
 
 static tg_status check_cells(const tgb_time_words *w, const tgb_cells *cells)
 {
     tg_status status = tg_success();
-    for (int i = 0; w->rules.osu && i < cells->count && status.code == TG_OK; i++)
+    for (int i = 0; w->rules.osu && i < cells->count && status.code == TG_OK; i++) {
         status = tgb_osu_check(&cells->cell[i].setup);
+        if (status.code == TG_OK && tgb_cells_in_turn(cells, i) > 1)
+            status = tg_fail(TG_BAD_INPUT, "--compat osu: cells take turns, which OSU's loop does "
+                                           "not know; expected one of them");
+    }
     return status;
 }
 
@@ -181,43 +185,65 @@ static void warn_of(const tgb_team *team, tally *t)
     t->warned = true;
 }
 
-/* All cells, one after another, on all ranks. */
+/* What the end of a cell needs. */
+typedef struct {
+    const tgb_time_words *w;
+    const tgb_cells *cells;
+    tgb_team *team;
+    tgb_output *output;
+    tally *tally;
+    tg_status status; /* rank 0: of writing */
+} ending;
+
+static void end_cell(void *context, const tgb_cell *cell, tgb_measurement *m)
+{
+    ending *e = context;
+    if (e->w->rules.raw_all)
+        tgb_output_raw(e->output, e->team, e->w->launch, cell->number, m);
+    if (e->team->rank != 0 || e->status.code != TG_OK)
+        return;
+    e->status = write_cell(e->w, e->team, cell, m, e->output);
+    count_status(cell, m, e->tally);
+    warn_of_late(cell, m);
+    if (e->w->output)
+        show_end(cell, m, (int)(cell - e->cells->cell) + 1, e->cells->count);
+}
+
+/* The cells from number `at` on that take turns; mostly one. */
+static tg_status measure_turn(ending *e, int at, int count, double budget_s)
+{
+    const tgb_cell *first = &e->cells->cell[at];
+    e->status = tg_success();
+    for (int i = 0; i < count && e->team->rank == 0 && e->w->output; i++)
+        show_begin(&first[i], at + i + 1, e->cells->count);
+    tgb_measure(e->team, first, count, &e->w->rules, budget_s, end_cell, e);
+    return e->status;
+}
+
+/* All cells, one after another or in turns, on all ranks. */
 static tg_status measure_cells(const tgb_time_words *w, const tgb_cells *cells, tgb_output *output,
                                tally *t)
 {
     const double budget_s = w->budget_s >= 0 ? w->budget_s : cells->count;
     const uint64_t start = tgb_now_ns();
     tgb_team team = {.comm = MPI_COMM_NULL};
+    ending e = {.w = w, .cells = cells, .team = &team, .output = output, .tally = t};
     tg_status status = tg_success();
-    for (int i = 0, ranks = 0; i < cells->count && status.code == TG_OK; i++) {
-        const tgb_cell *cell = &cells->cell[i];
-        if (cell->setup.ranks != ranks) {
+    for (int i = 0, n, ranks = 0; i < cells->count && status.code == TG_OK; i += n) {
+        n = tgb_cells_in_turn(cells, i);
+        if (cells->cell[i].setup.ranks != ranks) {
             tgb_team_free(&team);
-            ranks = cell->setup.ranks;
+            ranks = cells->cell[i].setup.ranks;
             tgb_team_make(ranks, &team);
             warn_of(&team, t);
             t->timer_ns = fmax(t->timer_ns, team.timer_ns);
         }
-        if (team.comm != MPI_COMM_NULL) {
-            tgb_measurement m;
-            if (team.rank == 0 && w->output)
-                show_begin(cell, i + 1, cells->count);
-            tgb_measure(&team, cell, &w->rules, share_of(budget_s, start, cells->count - i), &m);
-            if (w->rules.raw_all)
-                tgb_output_raw(output, &team, w->launch, cell->number, &m);
-            if (team.rank == 0) {
-                status = write_cell(w, &team, cell, &m, output);
-                count_status(cell, &m, t);
-                warn_of_late(cell, &m);
-                if (w->output)
-                    show_end(cell, &m, i + 1, cells->count);
-            }
-            tgb_measurement_free(&m);
-        }
+        if (team.comm != MPI_COMM_NULL)
+            status = measure_turn(&e, i, n, n * share_of(budget_s, start, cells->count - i));
         tgb_rest();
         status = tg_agree(MPI_COMM_WORLD, status);
         if (tgb_stop_asked()) {
-            t->left = cells->count - i - 1;
+            t->left = cells->count - i - n;
             break;
         }
     }

@@ -18,6 +18,7 @@ enum {
     DTYPE,
     ALGORITHM,
     SCALING,
+    TURNS,
     BUDGET,
     COUNTERS,
     CI,
@@ -52,8 +53,14 @@ static const struct argp_option options[] = {
      "what --sizes means: strong or size (default): bytes of the whole tensor; weak: bytes held "
      "per rank",
      1},
+    {"turns", TURNS, "WORD", 0,
+     "yes or no (default): cells of the same ranks, direction and size make their repetitions in "
+     "turns",
+     1},
     {"cells", CELLS, "FILE", 0,
-     "cells instead of cases: launch cell ranks scaling direction size_bytes case", 2},
+     "cells instead of cases: launch cell ranks scaling direction size_bytes case; those with the "
+     "same number in one more column, turn, take turns",
+     2},
     {"launch", LAUNCH, "K", 0, "number of this launch (default: 0)", 2},
     {"budget", BUDGET, "TIME", 0, "for all cells together, as in 90s (default: 1 s a cell)", 3},
     {"counters", COUNTERS, "LIST", 0,
@@ -187,6 +194,9 @@ static error_t parse_sweep(int key, char *text, struct argp_state *state)
     case SCALING:
         w->swept = "--scaling";
         return tgb_keep(&w->words, tgb_scaling_parse(text, &s->scaling));
+    case TURNS:
+        w->swept = "--turns";
+        return tgb_keep(&w->words, parse_either("--turns", text, "no", "yes", &w->turns));
     default:
         return tgb_common_option(key, text, state);
     }

@@ -18,6 +18,7 @@ typedef struct {
     tgb_calibration calibration; /* rank 0 */
     long launch;
     double budget_s; /* negative: not given */
+    bool turns;      /* cells of the same ranks, direction and size take turns */
     bool dry_run, json;
 } tgb_time_words;
 

@@ -3,102 +3,38 @@
  * Every rank knows the order of the images, which depends on the seed and the epoch alone, so that
  * the losses at any number of ranks are those of one rank but for rounding. training.csv gets a row
  * for each step. After each epoch all test images are classified. */
-#include "bench/case.h"
+#include "bench/checkpoint.h"
 #include "bench/dataset.h"
-#include "bench/verbs.h"
+#include "bench/networks.h"
+#include "bench/stop.h"
+#include "bench/train_words.h"
+#include "bench/training_csv.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-enum { DATA = TGB_FIRST_OPTION, EPOCHS, BATCH, STEPS, RATE, MOMENTUM, SEED, OUTPUT };
-
-static const struct argp_option options[] = {
-    {"data", DATA, "DIR", 0,
-     "images and labels in the IDX format (default: /usr/share/datasets/fashion-mnist)", 0},
-    {"epochs", EPOCHS, "N", 0, "passes over the training images (default: 10)", 0},
-    {"batch", BATCH, "N", 0, "images of a step (default: 256)", 0},
-    {"steps", STEPS, "N", 0, "stop after so many steps (default: the end of the epochs)", 0},
-    {"rate", RATE, "X", 0, "of learning (default: 0.02)", 0},
-    {"momentum", MOMENTUM, "X", 0, "of the steps (default: 0.9)", 0},
-    {"seed", SEED, "N", 0, "of the initial values and of the order (default: 1)", 0},
-    {"output", OUTPUT, "DIR", 0, "folder for training.csv, made if it is not there", 0},
-    TGB_HELP_ROW,
-    {NULL, 0, NULL, 0, NULL, 0},
-};
-
-typedef struct {
-    tgb_words words;
-    const char *network, *data, *output;
-    long epochs, batch, steps, seed;
-    double rate, momentum;
-} train_words;
-
-static tg_status parse_real(const char *what, const char *text, double most, double *value)
-{
-    char *end;
-    *value = strtod(text, &end);
-    if (end != text && *end == '\0' && *value >= 0 && *value <= most)
-        return tg_success();
-    return tg_fail(TG_BAD_INPUT, "%s %.40s: expected a number from 0 to %g", what, text, most);
-}
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-    train_words *w = state->input;
-    switch (key) {
-    case DATA:
-        w->data = text;
-        return 0;
-    case OUTPUT:
-        w->output = text;
-        return 0;
-    case EPOCHS:
-        return tgb_keep(&w->words, tgb_parse_int("--epochs", text, 1, 1000000, &w->epochs));
-    case BATCH:
-        return tgb_keep(&w->words, tgb_parse_int("--batch", text, 1, 1 << 24, &w->batch));
-    case STEPS:
-        return tgb_keep(&w->words, tgb_parse_int("--steps", text, 1, 1L << 40, &w->steps));
-    case SEED:
-        return tgb_keep(&w->words, tgb_parse_int("--seed", text, 0, 1L << 40, &w->seed));
-    case RATE:
-        return tgb_keep(&w->words, parse_real("--rate", text, 1000, &w->rate));
-    case MOMENTUM:
-        return tgb_keep(&w->words, parse_real("--momentum", text, 1, &w->momentum));
-    case ARGP_KEY_ARG:
-        if (w->network)
-            return tgb_keep(&w->words, tg_fail(TG_BAD_INPUT, "%.60s: expected one network", text));
-        w->network = text;
-        return 0;
-    default:
-        return tgb_common_option(key, text, state);
-    }
-}
-
-static const struct argp rows = {
-    .options = options,
-    .parser = parse,
-    .args_doc = "NETWORK",
-    .doc = "Trains a network: NETWORK is a file with a layer on each line, as in networks/.",
-};
+static const double say_every_s = 2;
 
 /* ---- one run ---- */
 
 typedef struct {
-    const train_words *words;
+    const tgb_train_words *words;
     const tgb_launch *launch;
     MPI_Comm comm;
     tgl_network *network;
-    int last; /* the loss */
+    tgl_optimiser *optimiser;
+    tgb_checkpoint state; /* step, batch, seed, rule and rates */
+    int last;             /* the loss */
     tgb_dataset train, test;
     ptrdiff_t *order; /* of the training images in this epoch; behind it room for a batch of test
                          images */
     FILE *csv;        /* rank 0, with --output */
-    double begun_s;
+    long first;       /* steps made before this launch */
+    double begun_s, said_s;
     /* Of each row of a batch: the largest entry and its class. */
     struct {
         double value;
@@ -117,7 +53,7 @@ static double now_s(void)
 static void shuffle(run *r, long epoch)
 {
     const ptrdiff_t n = r->train.images.extent[0];
-    uint64_t state = (uint64_t)r->words->seed * 1000003u + (uint64_t)epoch + 1;
+    uint64_t state = (uint64_t)r->state.seed * 1000003u + (uint64_t)epoch + 1;
     for (ptrdiff_t i = 0; i < n; i++)
         r->order[i] = i;
     for (ptrdiff_t i = n - 1; i > 0; i--) {
@@ -157,7 +93,7 @@ static ptrdiff_t count_right(run *r, const ptrdiff_t *chosen, ptrdiff_t count)
  * image, which is not counted again. */
 static double test_accuracy(run *r)
 {
-    const ptrdiff_t all = r->test.images.extent[0], batch = r->words->batch;
+    const ptrdiff_t all = r->test.images.extent[0], batch = r->state.batch;
     ptrdiff_t *chosen = r->order + r->train.images.extent[0], right = 0;
     for (ptrdiff_t first = 0; first < all; first += batch) {
         const ptrdiff_t count = all - first < batch ? all - first : batch;
@@ -170,65 +106,120 @@ static double test_accuracy(run *r)
     return (double)right / (double)all;
 }
 
-static void write_step(run *r, long epoch, long step, double loss, double step_s)
+/* Images a second of this launch so far, the test images apart, and the time that is left. */
+typedef struct {
+    double images_per_s, left_s;
+} pace;
+
+static pace pace_of(const run *r, long last)
 {
-    if (r->csv)
-        fprintf(r->csv, "%ld,%ld,%.9g,%.1f,\n", step, epoch, loss,
-                (double)r->words->batch / step_s);
+    const double step_s = (now_s() - r->begun_s) / (double)(r->state.step - r->first);
+    return (pace){(double)r->state.batch / step_s, step_s * (double)(last - r->state.step)};
 }
 
-static void write_epoch(run *r, long epoch, long step, double loss, double accuracy, double left_s)
+static void say_step(run *r, long epoch, long last, double loss)
 {
-    if (r->csv)
-        fprintf(r->csv, "%ld,%ld,,,%.6f\n", step, epoch, accuracy);
+    if (!r->launch->speaks || now_s() - r->said_s < say_every_s)
+        return;
+    const pace p = pace_of(r, last);
+    printf("step %ld/%ld  epoch %ld  loss %.4f  %.0f images/s  %.0f s left\n", r->state.step, last,
+           epoch, loss, p.images_per_s, p.left_s);
+    fflush(stdout);
+    r->said_s = now_s();
+}
+
+static void say_epoch(run *r, long epoch, long last, double loss, double accuracy)
+{
+    const pace p = pace_of(r, last);
     if (r->launch->speaks)
         printf("epoch %ld/%ld  loss %.4f  test accuracy %.2f %%  %.0f images/s  %.0f s left\n",
-               epoch, r->words->epochs, loss, 100 * accuracy,
-               (double)step * (double)r->words->batch / (now_s() - r->begun_s), left_s);
+               epoch, r->words->epochs, loss, 100 * accuracy, p.images_per_s, p.left_s);
     fflush(stdout);
 }
 
-static void train(run *r)
+static double train_step(run *r, const ptrdiff_t *chosen)
 {
-    const long steps = (long)(r->train.images.extent[0] / r->words->batch),
+    tgb_dataset_fill(&r->train, &r->train, chosen, r->network, r->last, r->launch->rank);
+    const double loss = tgl_network_forward(r->network);
+    tgl_network_backward(r->network);
+    tgl_optimiser_step(r->optimiser, &r->state.rates);
+    return loss;
+}
+
+/* Rows come before the checkpoint that says that their steps are done. */
+static tg_status keep(run *r)
+{
+    tg_status status = tg_agree(r->comm, tgb_training_csv_flush(r->csv));
+    if (status.code == TG_OK && r->words->checkpoint)
+        status = tgb_checkpoint_write(r->comm, r->words->checkpoint, &r->state, r->optimiser);
+    return status;
+}
+
+/* The steps of an epoch that are not made yet, up to step `last`, or until a signal asks for the
+ * end. Returns the mean of their losses. */
+static double train_epoch(run *r, long epoch, long steps, long last, bool *stopped)
+{
+    const long begin = r->state.step;
+    double sum = 0;
+    shuffle(r, epoch);
+    while (r->state.step < epoch * steps && r->state.step < last && !*stopped) {
+        const double begun_s = now_s();
+        const long i = r->state.step % steps;
+        const double loss = train_step(r, r->order + i * r->state.batch);
+        sum += loss;
+        r->state.step++;
+        tgb_training_csv_step(r->csv, r->state.step, epoch, loss,
+                              (double)r->state.batch / (now_s() - begun_s));
+        say_step(r, epoch, last, loss);
+        *stopped = tgb_stop_asked();
+    }
+    return sum / (double)(r->state.step - begin);
+}
+
+static tg_status train(run *r, bool *stopped)
+{
+    const long steps = (long)(r->train.images.extent[0] / r->state.batch),
                all = steps * r->words->epochs,
                last = r->words->steps > 0 && r->words->steps < all ? r->words->steps : all;
-    long step = 0;
-    r->begun_s = now_s();
-    for (long epoch = 1; epoch <= r->words->epochs && step < last; epoch++) {
-        double sum = 0;
-        long first = step;
-        shuffle(r, epoch);
-        for (long i = 0; i < steps && step < last; i++, step++) {
-            const double begun_s = now_s();
-            tgb_dataset_fill(&r->train, &r->train, r->order + i * r->words->batch, r->network,
-                             r->last, r->launch->rank);
-            const double loss = tgl_network_forward(r->network);
-            tgl_network_backward(r->network);
-            tgl_network_step(r->network, r->words->rate, r->words->momentum);
-            sum += loss;
-            write_step(r, epoch, step + 1, loss, now_s() - begun_s);
+    tg_status status = tg_success();
+    r->begun_s = r->said_s = now_s();
+    r->first = r->state.step;
+    if (r->state.step >= last && r->launch->speaks)
+        printf("nothing to do: %ld of %ld steps are done\n", r->state.step, last);
+    while (status.code == TG_OK && r->state.step < last && !*stopped) {
+        const long epoch = r->state.step / steps + 1;
+        const double loss = train_epoch(r, epoch, steps, last, stopped);
+        if (!*stopped) {
+            const double begun_s = now_s(), accuracy = test_accuracy(r);
+            r->begun_s += now_s() - begun_s;
+            tgb_training_csv_epoch(r->csv, r->state.step, epoch, accuracy);
+            say_epoch(r, epoch, last, loss, accuracy);
         }
-        const double used_s = now_s() - r->begun_s;
-        write_epoch(r, epoch, step, sum / (double)(step - first), test_accuracy(r),
-                    used_s / (double)step * (double)(last - step));
+        status = keep(r);
     }
+    return status;
 }
 
 /* ---- what a run needs ---- */
 
-/* Rank 0 reads the text; all get it. malloc'ed. */
+/* The text of a network of this program; or rank 0 reads a file, and all get it. malloc'ed. */
 static tg_status read_text(MPI_Comm comm, int rank, const char *path, char **text)
 {
     enum { LONGEST = 1 << 20 };
     tg_status status = tg_success();
     int length = 0;
+    for (const tgb_network *n = tgb_networks; n->name; n++)
+        if (strcmp(n->name, path) == 0)
+            return tg_agree(comm, (*text = strdup(n->text)) ? status
+                                                            : tg_fail(TG_NO_MEMORY, "no memory"));
     *text = calloc(LONGEST + 1, 1);
     if (!*text)
         status = tg_fail(TG_NO_MEMORY, "no memory for a text");
     FILE *file = rank == 0 && *text ? fopen(path, "r") : NULL;
     if (rank == 0 && *text && !file)
-        status = tg_fail(TG_BAD_INPUT, "%.120s: %s; expected a file with a layer on each line",
+        status = tg_fail(TG_BAD_INPUT,
+                         "%.120s: %s; expected a name in networks/, or a file with a layer on "
+                         "each line",
                          path, strerror(errno));
     if (file) {
         length = (int)fread(*text, 1, LONGEST, file);
@@ -244,65 +235,112 @@ static tg_status read_text(MPI_Comm comm, int rank, const char *path, char **tex
     return status;
 }
 
-static tg_status open_csv(run *r)
+/* What the words leave open is the checkpoint's; what they say must not be against it. */
+static tg_status read_state(run *r)
 {
-    char path[4096];
-    const char *folder = r->words->output;
-    if (!folder || r->launch->rank != 0)
-        return tg_success();
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return tg_fail(TG_BAD_INPUT, "--output %.120s: %s; expected a folder that can be made",
-                       folder, strerror(errno));
-    if (snprintf(path, sizeof path, "%s/training.csv", folder) >= (int)sizeof path)
-        return tg_fail(TG_BAD_INPUT, "--output %.40s...: expected a shorter path", folder);
-    r->csv = fopen(path, "wx"); /* never over an older one */
-    if (!r->csv)
-        return tg_fail(TG_BAD_INPUT, "%.120s: %s; expected a new file", path, strerror(errno));
-    fputs("step,epoch,loss,images_per_s,test_accuracy\n", r->csv);
+    const tgb_train_words *w = r->words;
+    tgb_checkpoint *s = &r->state, before = {.batch = 256, .seed = 1, .rule = &tgl_rules[0]};
+    tg_status status = tg_success();
+    if (w->resume)
+        status = tgb_checkpoint_look(r->comm, w->resume, &before);
+    if (status.code != TG_OK)
+        return status;
+    *s = before;
+    if (w->rule && w->resume && w->rule != before.rule)
+        return tg_fail(TG_BAD_INPUT, "--optimizer %s: expected the %s of %.120s", w->rule->name,
+                       before.rule->name, w->resume);
+    s->rule = w->rule ? w->rule : before.rule;
+    s->batch = w->batch > 0 ? w->batch : before.batch;
+    s->seed = w->seed >= 0 ? w->seed : before.seed;
+    if (w->resume && (s->batch != before.batch || s->seed != before.seed))
+        return tg_fail(TG_BAD_INPUT, "--batch %ld --seed %ld: expected %ld and %ld, as %.120s has",
+                       s->batch, s->seed, before.batch, before.seed, w->resume);
+    const tgl_rates given = w->rates, left = w->resume ? before.rates : s->rule->initial;
+    s->rates = s->rule->initial;
+    s->rates.rate = given.rate >= 0 ? given.rate : left.rate;
+    s->rates.momentum = given.momentum >= 0 ? given.momentum : left.momentum;
+    return status;
+}
+
+/* Everything else repeats: orders and initial values come from the seed, sums go by the plan, and a
+ * rank has one thread. */
+static tg_status check_deterministic(const run *r)
+{
+    const tgl_problem *p;
+    for (int i = 0; r->words->deterministic && (p = tgl_network_problem(r->network, i)); i++)
+        if (strcmp(p->algorithm, "auto") == 0)
+            return tg_fail(TG_BAD_INPUT,
+                           "--deterministic: algorithm=auto in layer %d (%s) is chosen by time; "
+                           "expected another algorithm",
+                           i + 1, p->kind->name);
     return tg_success();
 }
 
-static tg_status close_csv(run *r)
-{
-    if (!r->csv || fclose(r->csv) == 0)
-        return tg_success();
-    return tg_fail(TG_BAD_INPUT, "training.csv: %s; expected it to be written", strerror(errno));
-}
-
-static tg_status prepare(run *r)
+static tg_status plan_network(run *r)
 {
     char *text = NULL;
-    const train_words *w = r->words;
-    tg_status status = read_text(r->comm, r->launch->rank, w->network, &text);
+    const char *name = r->words->network;
+    tg_status status = read_text(r->comm, r->launch->rank, name, &text);
     if (status.code == TG_OK) {
-        status = tgl_network_plan(r->comm, text, w->batch, &r->network);
+        status = tgl_network_plan(r->comm, text, r->state.batch, &r->network);
         if (status.code == TG_BAD_INPUT) {
-            tg_status named = tg_fail(TG_BAD_INPUT, "%.60s: %.170s", w->network, status.text);
+            tg_status named = tg_fail(TG_BAD_INPUT, "%.60s: %.170s", name, status.text);
             status = named;
         }
     }
     free(text);
     if (status.code == TG_OK)
-        status = tgb_dataset_read(r->comm, w->data, "train", &r->train);
+        status = check_deterministic(r);
     if (status.code == TG_OK)
-        status = tgb_dataset_read(r->comm, w->data, "t10k", &r->test);
-    if (status.code != TG_OK)
-        return status;
-    while (tgl_network_layer(r->network, r->last + 1))
-        r->last++;
-    status = tgb_dataset_check(&r->train, r->network, r->last);
+        status = tgl_optimiser_make(r->comm, r->network, r->state.rule, &r->optimiser);
+    return status;
+}
+
+static tg_status read_images(run *r)
+{
+    tg_status status = tgb_dataset_read(r->comm, r->words->data, "train", &r->train);
+    if (status.code == TG_OK)
+        status = tgb_dataset_read(r->comm, r->words->data, "t10k", &r->test);
+    if (status.code == TG_OK)
+        status = tgb_dataset_check(&r->train, r->network, r->last);
     if (status.code == TG_OK)
         status = tgb_dataset_check(&r->test, r->network, r->last);
-    if (status.code == TG_OK && r->train.images.extent[0] < w->batch)
+    if (status.code == TG_OK && r->train.images.extent[0] < r->state.batch)
         status = tg_fail(TG_BAD_INPUT, "--batch %ld: expected at most the %td training images",
-                         w->batch, r->train.images.extent[0]);
+                         r->state.batch, r->train.images.extent[0]);
+    return status;
+}
+
+static tg_status make_room(run *r)
+{
+    r->order = malloc((size_t)(r->train.images.extent[0] + r->state.batch) * sizeof *r->order);
+    r->best = malloc((size_t)r->state.batch * sizeof *r->best);
+    return r->order && r->best ? tg_success()
+                               : tg_fail(TG_NO_MEMORY, "no memory for the order of the images");
+}
+
+/* Nothing is written before all else is known to be right. */
+static tg_status prepare(run *r)
+{
+    tg_status status = read_state(r);
+    if (status.code == TG_OK)
+        status = plan_network(r);
+    while (r->network && tgl_network_layer(r->network, r->last + 1))
+        r->last++;
+    if (status.code == TG_OK)
+        status = read_images(r);
+    if (status.code == TG_OK)
+        status = tg_agree(r->comm, make_room(r));
     if (status.code != TG_OK)
         return status;
-    r->order = malloc((size_t)(r->train.images.extent[0] + w->batch) * sizeof *r->order);
-    r->best = malloc((size_t)w->batch * sizeof *r->best);
-    if (!r->order || !r->best)
-        status = tg_fail(TG_NO_MEMORY, "no memory for the order of the images");
-    return tg_agree(r->comm, status.code == TG_OK ? open_csv(r) : status);
+    tgl_network_init(r->network, (uint64_t)r->state.seed);
+    tgl_optimiser_resume(r->optimiser, r->state.step);
+    if (r->words->resume)
+        status = tgb_checkpoint_read(r->comm, r->words->resume, r->optimiser);
+    if (status.code == TG_OK && r->words->output && r->launch->rank == 0)
+        status =
+            tgb_training_csv_open(r->words->output, r->words->resume ? r->state.step : -1, &r->csv);
+    return tg_agree(r->comm, status);
 }
 
 static void say_parameters(const run *r)
@@ -320,33 +358,32 @@ static void say_parameters(const run *r)
 
 int tgb_train(tgb_launch *launch, int argc, char **argv)
 {
-    train_words w = {.data = "/usr/share/datasets/fashion-mnist",
-                     .epochs = 10,
-                     .batch = 256,
-                     .seed = 1,
-                     .rate = 0.02,
-                     .momentum = 0.9};
-    tg_status status = tgb_parse_options(&rows, argc, argv, &w.words);
+    tgb_train_words w;
+    tg_status status = tgb_train_words_read(argc, argv, &w);
     if (w.words.help)
-        return tgb_show_help(launch, &rows, "train");
-    if (status.code == TG_OK && !w.network)
-        status = tg_fail(TG_BAD_INPUT, "no network; expected a file, as in networks/lenet5.txt");
+        return tgb_train_help(launch);
     if (status.code == TG_OK)
         status = tgb_launch_start(launch);
     if (status.code != TG_OK)
         return tgb_complain(launch, status);
     run r = {.words = &w, .launch = launch, .comm = MPI_COMM_WORLD};
+    bool stopped = false;
+    tgb_stop_watch();
     status = prepare(&r);
     if (status.code == TG_OK) {
-        tgl_network_init(r.network, (uint64_t)w.seed);
         say_parameters(&r);
-        train(&r);
-        status = tg_agree(r.comm, close_csv(&r));
+        status = train(&r, &stopped);
     }
+    const tg_status closed = tg_agree(r.comm, tgb_training_csv_close(r.csv));
+    if (status.code == TG_OK)
+        status = closed;
+    tgl_optimiser_free(&r.optimiser);
     tgl_network_free(&r.network);
     tgb_dataset_free(&r.train);
     tgb_dataset_free(&r.test);
     free(r.order);
     free(r.best);
-    return status.code == TG_OK ? TGB_GOOD : tgb_complain(launch, status);
+    if (status.code != TG_OK)
+        return tgb_complain(launch, status);
+    return stopped ? TGB_PARTLY : TGB_GOOD;
 }

@@ -63,12 +63,17 @@ static tg_status set_seed(tgd_campaign *c, const char *what, const char *value)
     return tgb_parse_int(what, value, 0, LONG_MAX, &c->seed);
 }
 
-static tg_status set_calibrate(tgd_campaign *c, const char *what, const char *value)
+static tg_status set_yes(const char *what, const char *value, bool *yes)
 {
-    c->calibrate = strcmp(value, "yes") == 0;
-    return c->calibrate || strcmp(value, "no") == 0
+    *yes = strcmp(value, "yes") == 0;
+    return *yes || strcmp(value, "no") == 0
                ? tg_success()
                : tg_fail(TG_BAD_INPUT, "%s '%.60s': expected yes or no", what, value);
+}
+
+static tg_status set_calibrate(tgd_campaign *c, const char *what, const char *value)
+{
+    return set_yes(what, value, &c->calibrate);
 }
 
 static const struct {
@@ -183,12 +188,18 @@ static tg_status set_scaling(tgd_section *s, const char *what, const char *value
     return tg_success();
 }
 
+static tg_status set_turns(tgd_section *s, const char *what, const char *value)
+{
+    return set_yes(what, value, &s->turns);
+}
+
 static const struct {
     const char *key;
     tg_status (*set)(tgd_section *s, const char *what, const char *value);
 } section_keys[] = {
     {"ranks", set_ranks}, {"sizes", set_sizes},         {"direction", set_direction},
     {"dtype", set_dtype}, {"algorithm", set_algorithm}, {"scaling", set_scaling},
+    {"turns", set_turns},
 };
 
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value)
@@ -306,7 +317,7 @@ static tg_status section_line(reader *r, const char *what, const char *key, cons
     }
     return tg_fail(TG_BAD_INPUT,
                    "%s is no key of [cells]; expected case, ranks, sizes, direction, dtype, "
-                   "algorithm or scaling",
+                   "algorithm, scaling or turns",
                    what);
 }
 

@@ -25,6 +25,7 @@ typedef struct {
     int nsizes;
     tgd_words directions, dtypes, algorithms;
     char *scaling; /* strong, weak or size */
+    bool turns;    /* cells of the same ranks, size and direction take turns */
 } tgd_section;
 
 /* Settings that the driver does not look into: each is given to tgbench as the option of its name.

@@ -4,6 +4,7 @@
 #include "driver/checks.h"
 
 #include "bench/stats.h"
+#include "driver/checks_turns.h"
 #include "driver/twosample.h"
 
 #include <math.h>
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-const char *const tgd_kind_names[TGD_KINDS] = {"ascending", "again", "shuffled", "counted"};
+const char *const tgd_kind_names[TGD_KINDS] = {"ascending", "again",  "shuffled",
+                                               "counted",   "beside", "fastest"};
 
 /* ---- the cells ---- */
 
@@ -36,35 +38,6 @@ char *tgd_family_cells(int launch, int ranks, const int *order)
     return text;
 }
 
-static const struct {
-    const char *ours, *raw; /* operations */
-    const char *words;      /* of both */
-} couples[] = {{"broadcast", "raw:MPI_Bcast", "shape=N from=1 to=Pc"},
-               {"sum_reduce", "raw:MPI_Reduce", "shape=N from=Pc to=1"},
-               {"all_sum_reduce", "raw:MPI_Allreduce", "shape=N grid=Pc"}};
-enum { COUPLES = sizeof couples / sizeof *couples };
-static const long couple_sizes[] = {8, 65536};
-enum { COUPLE_SIZES = sizeof couple_sizes / sizeof *couple_sizes, MOST_PAIRS = 100 };
-
-char *tgd_beside_cells(int ranks, int pairs, const char *noop)
-{
-    char *text = tgd_format("%s0\t0\t%d\tsize\tforward\t\t%s\n", cells_header, ranks, noop);
-    int cell = 1;
-    for (int i = 0; i < COUPLES * COUPLE_SIZES * pairs; i++) {
-        const int couple = i / pairs / COUPLE_SIZES;
-        const long size = couple_sizes[i / pairs % COUPLE_SIZES];
-        char *longer =
-            tgd_format("%s0\t%d\t%d\tsize\tforward\t%ld\t%s %s\n"
-                       "0\t%d\t%d\tsize\tforward\t%ld\t%s %s\n",
-                       text, cell, ranks, size, couples[couple].ours, couples[couple].words,
-                       cell + 1, ranks, size, couples[couple].raw, couples[couple].words);
-        free(text);
-        text = longer;
-        cell += 2;
-    }
-    return text;
-}
-
 /* ---- numbers in rows ---- */
 
 static const char *text_at(const tgd_table *t, int row, const char *name)
@@ -72,14 +45,14 @@ static const char *text_at(const tgd_table *t, int row, const char *name)
     return tgd_table_text(t, row, tgd_table_column(t, name));
 }
 
-static double number_at(const tgd_table *t, int row, const char *name)
+double tgd_row_number(const tgd_table *t, int row, const char *name)
 {
     double value;
     const bool good = tgd_table_number(t, row, tgd_table_column(t, name), &value).code == TG_OK;
     return good ? value : (double)NAN;
 }
 
-static bool is_ok(const tgd_table *t, int row)
+bool tgd_row_is_ok(const tgd_table *t, int row)
 {
     return strcmp(text_at(t, row, "status"), "ok") == 0;
 }
@@ -97,10 +70,11 @@ static double median_in(const tgd_table *t, int cell, const char *name, const ch
     double *values = tgd_resize(NULL, t->rows, sizeof *values);
     int count = 0;
     for (int i = 0; i < t->rows; i++) {
-        double value = number_at(t, i, name);
+        double value = tgd_row_number(t, i, name);
         if (divisor)
-            value /= number_at(t, i, divisor);
-        if (is_ok(t, i) && isfinite(value) && (cell < 0 || number_at(t, i, "cell") == cell))
+            value /= tgd_row_number(t, i, divisor);
+        if (tgd_row_is_ok(t, i) && isfinite(value) &&
+            (cell < 0 || tgd_row_number(t, i, "cell") == cell))
             values[count++] = value;
     }
     const double median = median_of(values, count);
@@ -114,11 +88,11 @@ static tgd_verdict look_at_values(const tgd_evidence *e, int argument, char figu
 {
     int rows = 0, bad = 0;
     (void)argument;
-    for (int k = 0; k <= TGD_KINDS; k++) {
-        const tgd_table *t = k < TGD_KINDS ? &e->kind[k] : &e->beside;
+    for (int k = 0; k < TGD_KINDS; k++) {
+        const tgd_table *t = &e->kind[k];
         rows += t->rows;
         for (int i = 0; i < t->rows; i++)
-            bad += !is_ok(t, i);
+            bad += !tgd_row_is_ok(t, i);
     }
     snprintf(figure, TGD_FIGURE, "%d rows, %d not ok; %d launches, %d failed", rows, bad,
              e->trial->launches, e->trial->failed);
@@ -148,7 +122,8 @@ static double clock_step_ns(void)
 
 static tgd_verdict look_at_timer(const tgd_evidence *e, int argument, char figure[TGD_FIGURE])
 {
-    const double cost = median_in(&e->beside, -1, "timer_ns", NULL), step = clock_step_ns();
+    const double cost = median_in(&e->kind[TGD_BESIDE], -1, "timer_ns", NULL),
+                 step = clock_step_ns();
     (void)argument;
     snprintf(figure, TGD_FIGURE, "overhead %.1f ns, smallest step %.0f ns", cost, step);
     return isnan(cost) ? TGD_NONE : cost <= 100 && step <= 1000 ? TGD_OK : TGD_LOOK;
@@ -156,16 +131,16 @@ static tgd_verdict look_at_timer(const tgd_evidence *e, int argument, char figur
 
 static tgd_verdict look_at_noop(const tgd_evidence *e, int argument, char figure[TGD_FIGURE])
 {
-    const double t_ns = 1e3 * median_in(&e->beside, 0, "t_median_us", NULL),
-                 batch = median_in(&e->beside, 0, "batch", NULL),
-                 cost = median_in(&e->beside, 0, "timer_ns", NULL);
+    const double t_ns = 1e3 * median_in(&e->kind[TGD_BESIDE], 0, "t_median_us", NULL),
+                 batch = median_in(&e->kind[TGD_BESIDE], 0, "batch", NULL),
+                 cost = median_in(&e->kind[TGD_BESIDE], 0, "timer_ns", NULL);
     (void)argument;
     if (isnan(t_ns) || isnan(cost)) {
         snprintf(figure, TGD_FIGURE, "no row");
         return TGD_NONE;
     }
     snprintf(figure, TGD_FIGURE, "%s: %.1f ns = %.2f timer overheads (%.0f in a repetition)",
-             text_at(&e->beside, 0, "op"), t_ns, t_ns / cost, batch);
+             text_at(&e->kind[TGD_BESIDE], 0, "op"), t_ns, t_ns / cost, batch);
     return t_ns <= 2 * cost ? TGD_OK : TGD_LOOK;
 }
 
@@ -205,8 +180,8 @@ static int medians_of(const tgd_table *t, int cell, double values[TGD_MOST_VALUE
 {
     int count = 0;
     for (int i = 0; i < t->rows && count < TGD_MOST_VALUES; i++)
-        if (number_at(t, i, "cell") == cell && is_ok(t, i))
-            values[count++] = number_at(t, i, "t_median_us");
+        if (tgd_row_number(t, i, "cell") == cell && tgd_row_is_ok(t, i))
+            values[count++] = tgd_row_number(t, i, "t_median_us");
     return count;
 }
 
@@ -237,47 +212,6 @@ static tgd_verdict look_at_kind(const tgd_evidence *e, int argument, char figure
     return 10 * same >= 9 * cells ? TGD_OK : TGD_LOOK;
 }
 
-/* ---- operators beside raw calls ---- */
-
-/* Ratios of neighbours: a row of ours, and the raw row behind it. */
-static int ratios_of(const tgd_table *t, int couple, long size, double values[MOST_PAIRS])
-{
-    int count = 0;
-    for (int i = 0; i + 1 < t->rows && count < MOST_PAIRS; i++) {
-        const bool fits = strcmp(text_at(t, i, "op"), couples[couple].ours) == 0 &&
-                          strcmp(text_at(t, i + 1, "op"), couples[couple].raw) == 0 &&
-                          number_at(t, i, "size_bytes") == (double)size && is_ok(t, i) &&
-                          is_ok(t, i + 1);
-        const double ratio = number_at(t, i, "t_median_us") / number_at(t, i + 1, "t_median_us");
-        if (fits && isfinite(ratio))
-            values[count++] = ratio;
-    }
-    return count;
-}
-
-static tgd_verdict look_beside(const tgd_evidence *e, int argument, char figure[TGD_FIGURE])
-{
-    tgd_verdict verdict = TGD_OK;
-    size_t length = 0;
-    figure[0] = '\0';
-    for (int i = 0; i < COUPLE_SIZES; i++) {
-        double values[MOST_PAIRS];
-        int lo, hi;
-        const int count = ratios_of(&e->beside, argument, couple_sizes[i], values);
-        if (!tgb_median_ranks(count, &lo, &hi)) {
-            snprintf(figure, TGD_FIGURE, "%d pairs are too few for an interval", count);
-            return TGD_NONE;
-        }
-        const double median = median_of(values, count);
-        length += (size_t)snprintf(figure + length, TGD_FIGURE - length,
-                                   "%s%ld B: %.2f [%.2f, %.2f]", i > 0 ? ", " : "", couple_sizes[i],
-                                   median, values[lo - 1], values[hi - 1]);
-        if (values[lo - 1] > 1.25)
-            verdict = TGD_LOOK;
-    }
-    return verdict;
-}
-
 /* ---- where the time goes ---- */
 
 static tgd_verdict look_at_spent(const tgd_evidence *e, int argument, char figure[TGD_FIGURE])
@@ -299,19 +233,42 @@ static tgd_verdict look_at_spent(const tgd_evidence *e, int argument, char figur
     return TGD_OK;
 }
 
+#define CLOCK   "the clock"
+#define KINDS   "launches of the same cells"
+#define BESIDE  "an operator beside the raw call, in turns"
+#define FASTEST "algorithm=auto beside the library's own ways, in turns"
+#define COPY    "a copy of y / algorithm=auto, 16 MiB, in turns"
+static const char one_call[] = "8 B: <= 0.15 us more; above: <= 1.05";
+static const char best[] = "<= 1, and <= 0.77 or copy / it >= 0.85";
+
 const tgd_check tgd_checks[] = {
-    {"values", "every row ok, every launch good", look_at_values, 0, false},
-    {"timer", "overhead <= 100 ns, step <= 1000 ns", look_at_timer, 0, true},
-    {"no-op", "<= 2 timer overheads", look_at_noop, 0, true},
-    {"skew of starts", "<= 1/5 of the shortest operation", look_at_skew, TGD_FIRST_HALF, true},
-    {"8 B broadcast, mean / value", "<= 0.9: the root leaves early", look_at_mean, TGD_FIRST_HALF,
+    {CLOCK, "values", "every row ok, every launch good", look_at_values, 0, false},
+    {CLOCK, "timer", "overhead <= 100 ns, step <= 1000 ns", look_at_timer, 0, true},
+    {CLOCK, "no-op", "<= 2 timer overheads", look_at_noop, 0, true},
+    {CLOCK, "skew of starts", "<= 1/5 of the shortest operation", look_at_skew, TGD_FIRST_HALF,
      true},
-    {"the same again", ">= 90 % of cells not different", look_at_kind, TGD_SECOND_HALF, true},
-    {"shuffled sizes", ">= 90 % of cells not different", look_at_kind, TGD_SHUFFLED, true},
-    {"with counters", ">= 90 % of cells not different", look_at_kind, TGD_COUNTED, true},
-    {"broadcast / MPI_Bcast", "no interval above 1.25", look_beside, 0, true},
-    {"sum_reduce / MPI_Reduce", "no interval above 1.25", look_beside, 1, true},
-    {"all_sum_reduce / MPI_Allreduce", "no interval above 1.25", look_beside, 2, true},
-    {"seconds per cell", "told, not judged", look_at_spent, 0, false},
+    {CLOCK, "8 B broadcast, mean / value", "<= 0.9: the root leaves early", look_at_mean,
+     TGD_FIRST_HALF, true},
+    {KINDS, "the same again", ">= 90 % of cells not different", look_at_kind, TGD_SECOND_HALF,
+     true},
+    {KINDS, "shuffled sizes", ">= 90 % of cells not different", look_at_kind, TGD_SHUFFLED, true},
+    {KINDS, "with counters", ">= 90 % of cells not different", look_at_kind, TGD_COUNTED, true},
+    {BESIDE, "broadcast / MPI_Bcast", one_call, tgd_look_beside, 0, true},
+    {BESIDE, "sum_reduce / MPI_Reduce", one_call, tgd_look_beside, 1, true},
+    {BESIDE, "all_sum_reduce / MPI_Allreduce", one_call, tgd_look_beside, 2, true},
+    {BESIDE, "scatter / MPI_Scatterv", one_call, tgd_look_beside, 3, true},
+    {BESIDE, "gather / MPI_Gatherv", one_call, tgd_look_beside, 4, true},
+    {BESIDE, "all_gather / MPI_Allgatherv", one_call, tgd_look_beside, 5, true},
+    {BESIDE, "reduce_scatter / the call", one_call, tgd_look_beside, 6, true},
+    {BESIDE, "small halo - its messages", "<= 2 us", tgd_look_messages, 0, true},
+    {FASTEST, "broadcast / MPI_Bcast", best, tgd_look_race, 0, true},
+    {FASTEST, "all_sum_reduce / MPI_Allreduce", best, tgd_look_race, 1, true},
+    {FASTEST, "all_gather / MPI_Allgatherv", best, tgd_look_race, 2, true},
+    {FASTEST, "repartition / the better call", best, tgd_look_race, 3, true},
+    {COPY, "repartition, strided", ">= 0.5", tgd_look_copy, 0, true},
+    {COPY, "repartition, contiguous", ">= 0.8", tgd_look_copy, 1, true},
+    {COPY, "halo, contiguous", ">= 0.8", tgd_look_copy, 2, true},
+    {COPY, "halo, strided", ">= 0.5", tgd_look_copy, 3, true},
+    {"the time of this check", "seconds per cell", "told, not judged", look_at_spent, 0, false},
     {0},
 };

@@ -5,12 +5,14 @@
 
 #include "driver/trial.h"
 
-/* Launches of the same cells that differ in one thing. */
+/* Launches of the same cells that differ in one thing, and two more. */
 typedef enum {
     TGD_FIRST_HALF,  /* in ascending sizes */
     TGD_SECOND_HALF, /* the same again */
     TGD_SHUFFLED,    /* in another order each time */
     TGD_COUNTED,     /* with --counters */
+    TGD_BESIDE,      /* other cells: a no-op; operators and raw calls in turns */
+    TGD_FASTEST,     /* other cells: algorithm=auto, raw calls and copies in turns */
     TGD_KINDS
 } tgd_kind;
 extern const char *const tgd_kind_names[TGD_KINDS];
@@ -18,7 +20,6 @@ extern const char *const tgd_kind_names[TGD_KINDS];
 /* What was measured for the checks. Cells have the same number in each kind. */
 typedef struct {
     tgd_table kind[TGD_KINDS]; /* rows of all launches */
-    tgd_table beside;          /* a no-op; operators and raw calls in turns */
     int cells;                 /* in a launch of a kind */
     int launches;              /* of each kind */
     bool crowded;              /* ranks share a core */
@@ -35,6 +36,7 @@ typedef enum {
 enum { TGD_FIGURE = 200 };
 
 typedef struct {
+    const char *group; /* a heading stands above the first of a group */
     const char *name, *expected;
     tgd_verdict (*look)(const tgd_evidence *evidence, int argument, char figure[TGD_FIGURE]);
     int argument;     /* of look: which kind, which operator */
@@ -44,10 +46,13 @@ typedef struct {
 extern const tgd_check tgd_checks[]; /* ends with a row without name */
 
 /* Calls: Local. The cells that the checks need, as the text that `tgbench time --cells` reads,
- * malloc'ed. family: in the order given (indices of cells), or NULL: ascending. beside: `pairs`
- * turns of each operator and its raw call; noop: the case of an operation that does nothing. */
+ * malloc'ed. family: in the order given (indices of cells), or NULL: ascending. The others are in
+ * driver/checks_turns.h. */
 enum { TGD_FAMILY = 12 };
 char *tgd_family_cells(int launch, int ranks, const int *order);
-char *tgd_beside_cells(int ranks, int pairs, const char *noop);
+
+/* Calls: Local. Of a row: the number in a column, NAN where there is none; is its status ok? */
+double tgd_row_number(const tgd_table *t, int row, const char *name);
+bool tgd_row_is_ok(const tgd_table *t, int row);
 
 #endif

@@ -38,7 +38,8 @@ static void on_line(void *context, bool is_error, const char *line)
     } else if (!is_error && strncmp(line, "cell ", 5) == 0) {
         l->done++;
         l->longest_s = fmax(l->longest_s, l->in_flight ? l->heard_s - l->begin_s : 0);
-        l->in_flight = 0;
+        if (strtol(line + 5, NULL, 10) == l->in_flight)
+            l->in_flight = 0;
         show_cell(l, line);
     } else if (is_error && strncmp(line, "tgbench: ", 9) == 0) {
         snprintf(l->refusal, sizeof l->refusal, "%s", line + 9);
@@ -49,11 +50,19 @@ static void on_line(void *context, bool is_error, const char *line)
     }
 }
 
+/* The cells in flight: from index *first on. */
+static int in_flight(const tgd_launches *l, int *first)
+{
+    const bool is_planned = l->in_flight >= 1 && l->in_flight <= l->plan->count;
+    return is_planned ? tgd_plan_in_turn(l->plan, (int)l->in_flight - 1, first) : 0;
+}
+
 /* How long the launch may say nothing now. */
 static double allowed_s(const tgd_launches *l)
 {
-    const int left = l->cells > l->done ? l->cells - l->done : 1;
-    return l->campaign->stall_s + patience * fmax((l->end_s - tgd_now_s()) / left, l->longest_s);
+    int first, left = l->cells > l->done ? l->cells - l->done : 1;
+    const double share_s = fmax(in_flight(l, &first), 1) * (l->end_s - tgd_now_s()) / left;
+    return l->campaign->stall_s + patience * fmax(share_s, l->longest_s);
 }
 
 static tgd_wish on_tick(void *context)
@@ -71,14 +80,6 @@ static tgd_wish on_tick(void *context)
 }
 
 /* ---- one launch ---- */
-
-static json_t *words_json(const tgd_words *list)
-{
-    json_t *array = json_array();
-    for (int i = 0; i < list->count; i++)
-        json_array_append_new(array, json_string(list->word[i]));
-    return array;
-}
 
 static void log_words(const tgd_launches *l, const tgd_words *list, char end)
 {
@@ -160,12 +161,12 @@ static tg_status clean_up(tgd_launches *l)
     bool *done = tgd_resize(NULL, l->plan->count + 1, sizeof *done);
     long dropped;
     tg_status status = tgd_rows_repair(l->folder, l->plan, false, done, &dropped);
-    const bool is_planned = l->in_flight >= 1 && l->in_flight <= l->plan->count;
-    if (status.code == TG_OK && is_planned && !done[l->in_flight] && !l->refused &&
-        !tgd_stop_signal()) {
-        const tgd_cell *cell = &l->plan->cell[l->in_flight - 1];
-        status = tgd_rows_add_killed(l->folder, &l->builds->at[cell->build].bench, cell);
-    }
+    int first = 0;
+    const int count = l->refused || tgd_stop_signal() ? 0 : in_flight(l, &first);
+    for (int i = first; i < first + count && status.code == TG_OK; i++)
+        if (!done[l->plan->cell[i].number])
+            status = tgd_rows_add_killed(l->folder, &l->builds->at[l->plan->cell[i].build].bench,
+                                         &l->plan->cell[i]);
     if (dropped > 0)
         fprintf(l->log, "%ld lines of unfinished cells were dropped\n", dropped);
     free(done);
@@ -224,7 +225,7 @@ static tg_status launch_cells(tgd_launches *l, int at, int count, double budget_
                                first->launch, "ranks", first->ranks, "cells", count, "cells_done",
                                l->done, "budget_s", budget_s, "time_s", tgd_now_s() - start_s,
                                "exit_status", exit_status, "stalled", l->stalled, "environment",
-                               words_json(&environment), "command", words_json(&list));
+                               tgd_words_json(&environment), "command", tgd_words_json(&list));
     take_facts(l, first, launch);
     json_array_append_new(json_object_get(l->record, "launches"), launch);
     tgd_words_free(&list);

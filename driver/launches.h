@@ -30,10 +30,10 @@ typedef struct {
     tgd_progress progress;
     tgd_words said; /* lines of tgbench that were printed: each once in a run */
     int cells, done;
-    long in_flight;   /* number of the cell being measured; 0: none */
+    long in_flight;   /* number of the cell, the last of those that take turns; 0: none */
     double heard_s;   /* when it last said something */
     double begin_s;   /* when the cell in flight began */
-    double longest_s; /* what a cell has taken at most */
+    double longest_s; /* what a cell has taken at most, or those that take turns */
     double end_s;     /* of its budget */
     bool stalled;
     char refusal[TG_STATUS_TEXT]; /* the last error line */
@@ -45,7 +45,8 @@ typedef struct {
  *   signal   the cell in flight is finished; a second signal ends it at once
  *   stall    a launch that says nothing for campaign->stall_s + 3 x the time of a cell is ended;
  *            that is its time left / its cells left, or what its longest cell took when that is
- *            more. tgbench says something at the begin and the end of each cell
+ *            more. tgbench says something at the begin and the end of each cell. Cells that take
+ *            turns are in flight together, and have the time of all of them
  *   death    the cell in flight gets a row with status killed; what was measured is kept, and the
  *            next launch begins
  * Errors: TG_BAD_INPUT: a file of the run folder cannot be written. */

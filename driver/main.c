@@ -6,6 +6,7 @@
 #include "driver/run.h"
 #include "driver/selfcheck.h"
 #include "driver/text.h"
+#include "driver/train.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static const struct {
      tgd_import},
     {"selfcheck", "[OPTION...]", "measure the measurement itself, for about a minute",
      tgd_selfcheck},
+    {"train", "NETWORK [OPTION...]", "train a network on images and draw its curves", tgd_train},
     {"list", "", "campaigns, builds and launchers found", tgd_list},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
@@ -52,9 +54,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < VERBS; i++)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return tgd_report(tg_fail(
-        TG_BAD_INPUT,
-        "verb '%.60s' is not known; expected run, compare, plot, export, import, selfcheck or list "
-        "(tensorgauge --help)",
-        word));
+    return tgd_report(tg_fail(TG_BAD_INPUT,
+                              "verb '%.60s' is not known; expected run, compare, plot, export, "
+                              "import, selfcheck, train or list "
+                              "(tensorgauge --help)",
+                              word));
 }

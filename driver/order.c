@@ -1,4 +1,4 @@
-/* order.c: a shuffle in two levels. */
+/* order.c: a shuffle in two levels, of rank counts and of cells. */
 #include "driver/order.h"
 
 #include "driver/random.h"
@@ -27,6 +27,22 @@ static int run_length(const tgd_plan *plan, int first, bool same_ranks)
     return count;
 }
 
+/* The cells of one rank count, `count` from `first` on, into order[0 .. count). What takes turns stays
+ * together. */
+static void order_ranks(const tgd_plan *plan, int first, int count, uint64_t *state, int *order)
+{
+    int *unit = tgd_resize(NULL, count, sizeof *unit), units = 0, placed = 0, from;
+    for (int i = first; i < first + count; i += tgd_plan_in_turn(plan, i, &from))
+        unit[units++] = i;
+    shuffle(unit, units, state);
+    for (int u = 0; u < units; u++) {
+        const int size = tgd_plan_in_turn(plan, unit[u], &from);
+        for (int i = 0; i < size; i++)
+            order[placed++] = from + i;
+    }
+    free(unit);
+}
+
 /* The cells of one round, from `first` on, into order[0 ..): its launches, one for each build, have
  * the same cells. For each rank count the builds take turns; every other time the last one begins. */
 static int order_round(const tgd_plan *plan, int first, bool shuffled, uint64_t *state, int *order)
@@ -42,10 +58,11 @@ static int order_round(const tgd_plan *plan, int first, bool shuffled, uint64_t 
         const int count = run_length(plan, group[g], true);
         for (int turn = 0; turn < plan->builds; turn++) {
             const int build = (g + round) % 2 ? plan->builds - 1 - turn : turn;
+            const int from = group[g] + build * size;
             for (int i = 0; i < count; i++)
-                order[placed + i] = group[g] + build * size + i;
+                order[placed + i] = from + i;
             if (shuffled)
-                shuffle(order + placed, count, state);
+                order_ranks(plan, from, count, state, order + placed);
             placed += count;
         }
     }

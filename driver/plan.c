@@ -140,11 +140,11 @@ static void add_cell(maker *m, const tgd_section *s, const tgd_case_line *line, 
     }
     plan->cell[plan->count] = (tgd_cell){.number = plan->count + 1,
                                          .ranks = ranks,
-                                         .scaling = s->scaling,
                                          .direction = tgd_copy(direction),
                                          .size_bytes = size_bytes,
                                          .text = tgd_copy(text),
-                                         .line = line->line};
+                                         .line = line->line,
+                                         .section = s};
     plan->count++;
 }
 
@@ -257,11 +257,33 @@ static tg_status drop_repeated(tgd_plan *plan, const json_t *resolved)
     return tg_success();
 }
 
+static bool take_turns(const tgd_cell *a, const tgd_cell *b)
+{
+    return a->section == b->section && a->section->turns && a->ranks == b->ranks &&
+           a->size_bytes == b->size_bytes && strcmp(a->direction, b->direction) == 0;
+}
+
+/* While plan->cell is as the campaign says. */
+static void make_turns(tgd_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++)
+        for (int j = i + 1; plan->cell[i].turn == 0 && j < plan->count; j++)
+            if (take_turns(&plan->cell[i], &plan->cell[j]))
+                plan->cell[j].turn = plan->cell[i].number;
+}
+
+static int place_of(const tgd_cell *cell)
+{
+    return cell->turn > 0 ? cell->turn : cell->number;
+}
+
 static int by_ranks(const void *left, const void *right)
 {
     const tgd_cell *a = left, *b = right;
-    return a->ranks != b->ranks ? (a->ranks > b->ranks) - (a->ranks < b->ranks)
-                                : (a->number > b->number) - (a->number < b->number);
+    if (a->ranks != b->ranks)
+        return (a->ranks > b->ranks) - (a->ranks < b->ranks);
+    return place_of(a) != place_of(b) ? (place_of(a) > place_of(b)) - (place_of(a) < place_of(b))
+                                      : (a->number > b->number) - (a->number < b->number);
 }
 
 /* Sorted by ranks, once for every launch, numbered from 1. A launch belongs to one build; each round
@@ -269,6 +291,7 @@ static int by_ranks(const void *left, const void *right)
 static void repeat_launches(tgd_plan *plan, int launches)
 {
     const int once = plan->count;
+    make_turns(plan);
     if (once > 0)
         qsort(plan->cell, (size_t)once, sizeof *plan->cell, by_ranks);
     plan->cell = tgd_resize(plan->cell, once * launches, sizeof *plan->cell);
@@ -282,6 +305,9 @@ static void repeat_launches(tgd_plan *plan, int launches)
         cell.launch = i / once;
         cell.build = cell.launch % plan->builds;
         cell.number = i + 1;
+        cell.turn = 0;
+        if (i % once > 0 && take_turns(&plan->cell[i - 1], &cell))
+            cell.turn = plan->cell[i - 1].turn = place_of(&plan->cell[i - 1]);
         plan->cell[i] = cell;
     }
     plan->count = once * launches;
@@ -347,6 +373,28 @@ void tgd_plan_free(tgd_plan *plan)
     *plan = (tgd_plan){.count = 0};
 }
 
+int tgd_plan_in_turn(const tgd_plan *plan, int index, int *first)
+{
+    const int turn = plan->cell[index].turn;
+    int count = 1;
+    *first = turn > 0 ? turn - 1 : index;
+    while (turn > 0 && *first + count < plan->count && plan->cell[*first + count].turn == turn)
+        count++;
+    return count;
+}
+
+void tgd_plan_break(const tgd_plan *plan, bool *done)
+{
+    for (int i = 0, first, count; i < plan->count; i += count) {
+        bool all = true;
+        count = tgd_plan_in_turn(plan, i, &first);
+        for (int k = 0; k < count; k++)
+            all = all && done[plan->cell[i + k].number];
+        for (int k = 0; k < count && !all; k++)
+            done[plan->cell[i + k].number] = false;
+    }
+}
+
 void tgd_plan_skip(tgd_plan *plan, const bool *done)
 {
     int kept = 0;
@@ -358,15 +406,30 @@ void tgd_plan_skip(tgd_plan *plan, const bool *done)
 
 /* ---- files ---- */
 
-static const char header[] = "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase\n";
-
-static void print_cell(const tgd_cell *c, FILE *file)
+/* With a last column where cells take turns. */
+static bool have_turns(const tgd_plan *plan)
 {
-    char size[32] = "";
+    for (int i = 0; i < plan->count; i++)
+        if (plan->cell[i].turn > 0)
+            return true;
+    return false;
+}
+
+static void print_header(bool turns, FILE *file)
+{
+    fprintf(file, "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase%s\n",
+            turns ? "\tturn" : "");
+}
+
+static void print_cell(const tgd_cell *c, bool turns, FILE *file)
+{
+    char size[32] = "", turn[32] = "";
     if (c->size_bytes >= 0)
         snprintf(size, sizeof size, "%td", c->size_bytes);
-    fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s\n", c->launch, c->number, c->ranks, c->scaling,
-            c->direction, size, c->text);
+    if (turns)
+        snprintf(turn, sizeof turn, c->turn > 0 ? "\t%d" : "\t", c->turn);
+    fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s%s\n", c->launch, c->number, c->ranks,
+            c->section->scaling, c->direction, size, c->text, turn);
 }
 
 char *tgd_plan_text(const tgd_plan *plan)
@@ -374,10 +437,11 @@ char *tgd_plan_text(const tgd_plan *plan)
     char *text = NULL;
     size_t size;
     FILE *file = open_memstream(&text, &size);
+    const bool turns = have_turns(plan);
     if (file)
-        fputs(header, file);
+        print_header(turns, file);
     for (int i = 0; file && i < plan->to_do; i++)
-        print_cell(&plan->cell[plan->order[i]], file);
+        print_cell(&plan->cell[plan->order[i]], turns, file);
     return file && fclose(file) == 0 ? text : tgd_copy("");
 }
 
@@ -395,9 +459,9 @@ static bool write_first_launch(const tgd_plan *plan, int fd)
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (!file)
         return false;
-    fputs(header, file);
+    print_header(false, file);
     for (int i = 0; i < plan->count && plan->cell[i].launch == 0; i++)
-        print_cell(&plan->cell[i], file);
+        print_cell(&plan->cell[i], false, file);
     const bool good = ferror(file) == 0;
     return fclose(file) == 0 && good;
 }

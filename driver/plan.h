@@ -10,16 +10,19 @@ typedef struct {
     int launch, number; /* number: unique in a run, from 1 */
     int build;          /* which of the builds measures it; launches take turns */
     int ranks;
-    const char *scaling; /* the section's */
     char *direction;
     ptrdiff_t size_bytes; /* -1: no N in the case */
     char *text;           /* the case with its dtype and algorithm; P and N may stand in it */
     int line;             /* of the campaign file */
-    json_t *resolved;     /* what tgbench makes of it: op, case, size_bytes, ... */
+    const tgd_section *section;
+    int turn; /* number of the first of the cells that take turns with it; 0: it is by itself */
+    json_t *resolved; /* what tgbench makes of it: op, case, size_bytes, ... */
 } tgd_cell;
 
 typedef struct {
-    tgd_cell *cell; /* by launch, then by ranks, then as the campaign says; numbered so */
+    /* By launch, then by ranks, then as the campaign says, but those that take turns one behind the
+     * other; numbered so. */
+    tgd_cell *cell;
     int count;
     int *order; /* indices of cells in the order in which they are measured */
     int to_do;  /* so many of them */
@@ -33,12 +36,20 @@ typedef struct {
  * of the campaign offers it. An operation with one algorithm takes no notice of the list. sizes
  * only where N stands in the case. A word that stands in the case itself wins. Words are checked by
  * tgbench (a dry run); a cell that is asked for twice (same case, direction and ranks) is measured
- * once. Several builds measure the same cells, as the first one understands them, each in launches
+ * once. In a section that says `turns = yes` the cells of the same ranks, size and direction take
+ * turns. Several builds measure the same cells, as the first one understands them, each in launches
  * of its own. Errors: TG_BAD_INPUT names the file, the line and the word; *plan is then empty. */
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, tgd_plan *plan);
 void tgd_plan_free(tgd_plan *plan);
 
-/* Calls: Local. What is to be done becomes what is not done yet; done[number] for each cell. */
+/* Calls: Local. The cells that take turns with the one of this index: the index of the first, and how
+ * many there are; mostly one. */
+int tgd_plan_in_turn(const tgd_plan *plan, int index, int *first);
+
+/* Calls: Local. done[number] for each cell. Cells that take turns are done when all of them are:
+ * what is done of the others is not any more. Then what is to be done becomes what is not done yet.
+ */
+void tgd_plan_break(const tgd_plan *plan, bool *done);
 void tgd_plan_skip(tgd_plan *plan, const bool *done);
 
 /* Calls: Local. What `tgbench time --cells` reads, the cells to be done in their order: as

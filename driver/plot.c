@@ -2,13 +2,16 @@
 #include "driver/plot.h"
 
 #include "driver/cells.h"
+#include "driver/paths.h"
 #include "driver/plot_draw.h"
+#include "driver/plot_training.h"
 #include "driver/text.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
                            "\n"
@@ -17,10 +20,8 @@ static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
                            "NAME.png, the data NAME.csv, the caption NAME.txt and NAME.gp, which "
                            "draws it again with gnuplot alone.\n"
                            "\n"
-                           "  RUN           a run folder (it holds cells.csv)\n"
+                           "  RUN           a run folder (it holds cells.csv, or training.csv)\n"
                            "  --output DIR  write into DIR instead; for one RUN only\n";
-
-/* ---- one run ---- */
 
 /* The machine as run.json describes it, or NULL: a run may come without. */
 static char *machine_of(const char *run)
@@ -39,9 +40,37 @@ static char *machine_of(const char *run)
     return text;
 }
 
-static tg_status plot_run(const char *run, const char *output, const char *gnuplot)
+/* ---- a training ---- */
+
+typedef struct {
+    const char *gnuplot, *folder;
+} easel;
+
+static tg_status draw_curve(void *context, const char *name)
 {
-    char *folder = output ? tgd_copy(output) : tgd_format("%s/figures", run);
+    const easel *e = context;
+    const tg_status status = tgd_gnuplot_draw(e->gnuplot, e->folder, name);
+    if (status.code == TG_OK)
+        printf("%s/%s.pdf\n", e->folder, name);
+    return status;
+}
+
+static tg_status plot_training(const char *run, const char *folder, const char *gnuplot)
+{
+    const easel e = {gnuplot, folder};
+    char *data = tgd_data_folder(), *scripts = tgd_format("%s/plots", data);
+    tg_status status = tgd_make_folders(folder);
+    if (status.code == TG_OK)
+        status = tgd_training_plot(run, scripts, folder, draw_curve, (void *)&e);
+    free(scripts);
+    free(data);
+    return status;
+}
+
+/* ---- a run ---- */
+
+static tg_status plot_cells(const char *run, const char *folder, const char *gnuplot)
+{
     tgd_table table = {0};
     tgd_points points = {0};
     tgd_figures figures = {NULL, 0};
@@ -61,6 +90,31 @@ static tg_status plot_run(const char *run, const char *output, const char *gnupl
     tgd_figures_free(&figures);
     tgd_points_free(&points);
     tgd_table_free(&table);
+    return status;
+}
+
+static bool has_file(const char *run, const char *name)
+{
+    struct stat is;
+    char *path = tgd_format("%s/%s", run, name);
+    const bool has = stat(path, &is) == 0 && S_ISREG(is.st_mode);
+    free(path);
+    return has;
+}
+
+static tg_status plot_run(const char *run, const char *output, const char *gnuplot)
+{
+    char *folder = output ? tgd_copy(output) : tgd_format("%s/figures", run);
+    struct stat is;
+    tg_status status = tg_success();
+    if (stat(run, &is) != 0 || !S_ISDIR(is.st_mode))
+        status = tg_fail(TG_BAD_INPUT, "'%.150s' is not a folder; expected a run folder", run);
+    else if (has_file(run, "cells.csv"))
+        status = plot_cells(run, folder, gnuplot);
+    else if (has_file(run, "training.csv"))
+        status = plot_training(run, folder, gnuplot);
+    else
+        status = tg_fail(TG_BAD_INPUT, "'%.150s' holds no cells.csv; expected a run folder", run);
     free(folder);
     return status;
 }

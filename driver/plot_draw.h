@@ -7,6 +7,10 @@
 /* Calls: Local. gnuplot's path in *path (malloc'ed). Errors: TG_BAD_INPUT: it is not installed. */
 tg_status tgd_find_gnuplot(const char *verb, char **path);
 
+/* Calls: Local. Runs `gnuplot --default-settings NAME.gp` in the folder. Errors: TG_BAD_INPUT with the
+ * first line of what gnuplot said. */
+tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *name);
+
 /* Calls: Local. For each figure NAME.csv, .gp, .txt, and by gnuplot .pdf, .svg and .png, into the
  * folder, which is made when it is missing; the path of each PDF on standard output. gnuplot is
  * started without a shell, in the folder, and reads no start-up file of the user. Errors:

@@ -125,7 +125,15 @@ const char *tgd_beside(const char *op)
     static const char *const pair[][2] = {{"raw:MPI_Bcast", "broadcast"},
                                           {"raw:MPI_Reduce", "sum_reduce"},
                                           {"raw:MPI_Allreduce", "all_sum_reduce"},
-                                          {"raw:MPI_Alltoallw", "repartition"}};
+                                          {"raw:MPI_Alltoallw", "repartition"},
+                                          {"raw:MPI_Scatterv", "scatter"},
+                                          {"raw:MPI_Gatherv", "gather"},
+                                          {"raw:MPI_Allgatherv", "all_gather"},
+                                          {"raw:MPI_Reduce_scatter", "reduce_scatter"},
+                                          {"raw:MPI_Alltoallv", "repartition"},
+                                          {"raw:MPI_Sendrecv", "send_recv"},
+                                          {"raw:repartition_messages", "repartition"},
+                                          {"raw:halo_messages", "halo"}};
     for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
         if (strcmp(op, pair[i][0]) == 0)
             return pair[i][1];

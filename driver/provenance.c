@@ -54,6 +54,11 @@ static json_t *words_array(char *const *word, int count)
     return array;
 }
 
+json_t *tgd_words_json(const tgd_words *words)
+{
+    return words_array(words->word, words->count);
+}
+
 static json_t *environment(void)
 {
     json_t *object = json_object();
@@ -169,7 +174,8 @@ json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launche
     json_object_set_new(run, "version", tgd_json_text(TGD_VERSION));
     json_object_set_new(run, "started", tgd_json_text(now));
     json_object_set_new(run, "command", words_array(argv, argc));
-    json_object_set_new(run, "campaign", campaign_of(campaign));
+    if (campaign)
+        json_object_set_new(run, "campaign", campaign_of(campaign));
     json_object_set_new(run, "machine", machine_of(launcher->machine));
     json_object_set_new(run, "tgbench", tgd_provenance_bench(launcher->bench));
     json_object_set_new(run, "launcher", words_array(launcher->words.word, launcher->words.count));

@@ -6,11 +6,13 @@
 #include "driver/campaign.h"
 
 /* Calls: Local. A new object with all that is known before the first launch: version, command line,
- * campaign, machine, what tgbench says of its build, the source tree's commit, and the
+ * campaign (NULL: there is none), machine, what tgbench says of its build, the source tree's commit, and the
  * environment's variables that steer MPI, threads and BLAS, by an allow-list: no other variable is
  * written. The caller adds what happened. */
 json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launcher,
                        const char *run_id, int argc, char *const *argv);
+
+json_t *tgd_words_json(const tgd_words *words); /* an array of texts */
 
 /* Calls: Local. A build: path, version and what tgbench says of it; for runs of several, with its
  * launcher. */

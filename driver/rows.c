@@ -178,6 +178,10 @@ tg_status tgd_rows_repair(const char *folder, const tgd_plan *plan, bool drop_ki
     tg_status status = wait_for_writer(folder);
     if (status.code == TG_OK)
         status = filter(folder, "cells.csv", keep_cell, &k);
+    if (status.code == TG_OK && drop_killed) {
+        tgd_plan_break(plan, done);
+        status = filter(folder, "cells.csv", keep_of_done, &k);
+    }
     for (int i = 0; i < 4 && status.code == TG_OK; i++)
         status = filter(folder, others[i], keep_of_done, &k);
     *dropped = k.dropped;

@@ -6,7 +6,8 @@
 #include "driver/plan.h"
 
 /* Calls: Local. Drop from cells.csv an unfinished last line, rows of no cell of the plan and, where
- * drop_killed, rows with status killed; then drop from samples.csv, counters.csv, overlap.csv and phases.csv
+ * drop_killed, rows with status killed, and what has been done of cells that take turns where not all
+ * of them have a row; then drop from samples.csv, counters.csv, overlap.csv and phases.csv
  * what belongs to a cell without a row. A table is replaced whole (a new file takes its place) or
  * left as it is. done[number] says whether a cell has a row (room for plan->count + 1); *dropped is
  * the number of lines dropped. A tgbench that is just being ended is waited for, some seconds.

@@ -37,6 +37,8 @@ static const struct argp_option rows[] = {
      "yes or no (default): overlap.csv: how much of each operation hides behind computing", 1},
     {"auto-cache", FIRST + 22, "FILE", 0,
      "choices of algorithm=auto to begin with; the run keeps its own in auto.txt", 1},
+    {"turns", FIRST + 23, "WORD", 0,
+     "yes or no: cells of a section with the same ranks, size and direction take turns", 1},
     {"output", FIRST + TGD_OUTPUT, "DIR", 0, "where run folders are made (results)", 2},
     {"builds", FIRST + TGD_BUILDS, "DIR[,DIR...]", 0,
      "folder that holds tgbench or bin/tgbench; several are measured in turns", 2},

@@ -1,9 +1,11 @@
-/* selfcheck.c: verb selfcheck: launches the same cells several times in four ways, in turns, then
- * operators and raw calls in turns, and prints each check with its figure and its verdict. */
+/* selfcheck.c: verb selfcheck: launches cells several times, kind by kind in turns: the same ones in
+ * four ways, and two kinds in which operators, raw calls and copies make their repetitions in turns;
+ * prints each check with its figure and its verdict. */
 #include "driver/selfcheck.h"
 
 #include "bench/case.h"
 #include "driver/checks.h"
+#include "driver/checks_turns.h"
 #include "driver/folder.h"
 #include "driver/twosample.h"
 
@@ -26,7 +28,7 @@ static const struct argp_option rows[] = {
     {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
     {"launcher", LAUNCHER, "WORDS", 0, "MPI launcher with its words, such as 'srun --mpi=pmix'", 1},
     {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 64 (8)", 1},
-    {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (60s)", 1},
+    {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (120s)", 1},
     {"output", OUTPUT, "DIR", 0, "keep all rows in a new folder in DIR", 1},
     {"help", HELP, NULL, 0, "print this help", 2},
     {0},
@@ -92,7 +94,7 @@ static const struct argp grammar = {
 static tg_status read_words(int argc, char **argv, words *w)
 {
     const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.launches = 8, .budget_s = 60, .status = tg_success()};
+    *w = (words){.launches = 8, .budget_s = 120, .status = tg_success()};
     if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
         w->status = tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge selfcheck "
                                           "--help");
@@ -157,51 +159,70 @@ static void shuffle(int *order, int count, int launch)
     }
 }
 
-static tg_status launch_kind(tgd_trial *trial, tgd_kind kind, int launch, double budget_s)
-{
-    int order[TGD_FAMILY];
-    shuffle(order, TGD_FAMILY, launch);
-    char *cells = tgd_family_cells(launch, trial->ranks, kind == TGD_SHUFFLED ? order : NULL);
-    const char *options =
-        kind == TGD_COUNTED ? "--counters own,memory,flops,perf::TASK-CLOCK" : NULL;
-    const tg_status status =
-        tgd_trial_launch(trial, tgd_kind_names[kind], launch, cells, budget_s, options);
-    free(cells);
-    return status;
-}
-
-/* In turns, so that what drifts touches all kinds; each round begins with another kind. */
-static tg_status launch_kinds(tgd_trial *trial, int launches, double budget_s)
-{
-    tg_status status = tg_success();
-    for (int i = 0; i < launches && status.code == TG_OK; i++) {
-        fprintf(stderr, "selfcheck: round %d of %d\n", i + 1, launches);
-        for (int k = 0; k < TGD_KINDS && status.code == TG_OK && !stop; k++)
-            status = launch_kind(trial, (tgd_kind)((i + k) % TGD_KINDS), i, budget_s);
-    }
-    return status;
-}
-
 /* The smallest thing that can be timed: a no-op where tgbench has one. */
 static const char *noop_of(const tgd_bench *bench)
 {
     return tgd_bench_operation(bench, "raw:noop") ? "raw:noop shape=1" : "raw:memcpy shape=1";
 }
 
-enum { PAIRS = 8 };
-static const double start_s = 0.4; /* about what the start of a launch takes */
+static char *family_cells(const tgd_trial *trial, tgd_kind kind, int launch)
+{
+    int order[TGD_FAMILY];
+    shuffle(order, TGD_FAMILY, launch);
+    return tgd_family_cells(launch, trial->ranks, kind == TGD_SHUFFLED ? order : NULL);
+}
 
+static char *beside_cells(const tgd_trial *trial, tgd_kind kind, int launch)
+{
+    (void)kind;
+    return tgd_beside_cells(launch, trial->ranks, noop_of(trial->launcher->bench));
+}
+
+static char *fastest_cells(const tgd_trial *trial, tgd_kind kind, int launch)
+{
+    (void)kind;
+    return tgd_fastest_cells(launch, trial->ranks);
+}
+
+static const double start_s = 0.4; /* about what the start of a launch takes */
+static const double least_s = 0.1;
+
+static const struct {
+    char *(*cells)(const tgd_trial *trial, tgd_kind kind, int launch);
+    const char *options;
+    double share;  /* of the budget */
+    double wanted; /* s; with less time for a launch it is left out */
+} kinds[TGD_KINDS] = {
+    [TGD_FIRST_HALF] = {family_cells, NULL, 0.1, 0},
+    [TGD_SECOND_HALF] = {family_cells, NULL, 0.1, 0},
+    [TGD_SHUFFLED] = {family_cells, NULL, 0.1, 0},
+    [TGD_COUNTED] = {family_cells, "--counters own,memory,flops,perf::TASK-CLOCK", 0.1, 0},
+    [TGD_BESIDE] = {beside_cells, NULL, 0.25, 0},
+    [TGD_FASTEST] = {fastest_cells, NULL, 0.35, 2},
+};
+
+static tg_status launch_kind(tgd_trial *trial, tgd_kind kind, int launch, const words *w)
+{
+    const double time_s =
+        fmax(kinds[kind].share * w->budget_s / (double)w->launches - start_s, least_s);
+    if (time_s < kinds[kind].wanted)
+        return tg_success();
+    char *cells = kinds[kind].cells(trial, kind, launch);
+    const tg_status status =
+        tgd_trial_launch(trial, tgd_kind_names[kind], launch, cells, time_s, kinds[kind].options);
+    free(cells);
+    return status;
+}
+
+/* In turns, so that what drifts touches all kinds; each round begins with another kind. */
 static tg_status launch_all(tgd_trial *trial, const words *w)
 {
-    const double kinds_s = 0.8 * w->budget_s / (TGD_KINDS * (double)w->launches) - start_s;
-    tg_status status = launch_kinds(trial, (int)w->launches, fmax(kinds_s, 0.1));
-    if (status.code != TG_OK || stop)
-        return status;
-    fprintf(stderr, "selfcheck: operators beside raw calls\n");
-    char *cells = tgd_beside_cells(trial->ranks, PAIRS, noop_of(trial->launcher->bench));
-    status =
-        tgd_trial_launch(trial, "beside", 0, cells, fmax(0.2 * w->budget_s - start_s, 0.1), NULL);
-    free(cells);
+    tg_status status = tg_success();
+    for (int i = 0; i < w->launches && status.code == TG_OK; i++) {
+        fprintf(stderr, "selfcheck: round %d of %ld\n", i + 1, w->launches);
+        for (int k = 0; k < TGD_KINDS && status.code == TG_OK && !stop; k++)
+            status = launch_kind(trial, (tgd_kind)((i + k) % TGD_KINDS), i, w);
+    }
     return status;
 }
 
@@ -213,12 +234,15 @@ static const char *const verdict_names[] = {"ok", "look", "n.a.", "wrong"};
 static int print_checks(const tgd_evidence *e)
 {
     int count[4] = {0};
+    const char *group = "";
     for (const tgd_check *c = tgd_checks; c->name; c++) {
         char figure[TGD_FIGURE] = "";
+        if (strcmp(c->group, group) != 0)
+            printf("%s\n", group = c->group);
         tgd_verdict verdict = c->look(e, c->argument, figure);
         if (c->judges_time && e->crowded && verdict == TGD_LOOK)
             verdict = TGD_NONE;
-        printf("%-5s %-31s %s (%s)\n", verdict_names[verdict], c->name, figure, c->expected);
+        printf("  %-5s %-31s %s (%s)\n", verdict_names[verdict], c->name, figure, c->expected);
         count[verdict]++;
     }
     if (e->crowded)
@@ -234,14 +258,13 @@ static tg_status judge(const tgd_trial *trial, const words *w, int *wrong)
                       .launches = (int)w->launches,
                       .crowded = trial->ranks > trial->launcher->machine->cores,
                       .trial = trial};
-    tg_status status = tgd_trial_rows(trial, "beside", &e.beside);
+    tg_status status = tg_success();
     for (int k = 0; k < TGD_KINDS && status.code == TG_OK; k++)
         status = tgd_trial_rows(trial, tgd_kind_names[k], &e.kind[k]);
     if (status.code == TG_OK)
         *wrong = print_checks(&e);
     for (int k = 0; k < TGD_KINDS; k++)
         tgd_table_free(&e.kind[k]);
-    tgd_table_free(&e.beside);
     return status;
 }
 

@@ -67,14 +67,15 @@ tg_status tgd_trial_launch(tgd_trial *trial, const char *name, int launch, const
 {
     tgd_words words, environment;
     char *path = tgd_format("%s/%s-%d.tsv", trial->folder, name, launch);
-    char *values[] = {tgd_copy(path), tgd_format("%d", launch),
-                      tgd_format("%.0fms", 1e3 * budget_s),
-                      tgd_format("%s/%s", trial->folder, name)};
-    const char *const names[] = {"--cells", "--launch", "--budget", "--output"};
+    char *values[] = {
+        tgd_copy(path), tgd_format("%d", launch), tgd_format("%.0fms", 1e3 * budget_s),
+        tgd_format("%s/%s", trial->folder, name), tgd_format("%s/auto.txt", trial->folder)};
+    const char *const names[] = {"--cells", "--launch", "--budget", "--output", "--auto-cache"};
+    enum { OPTIONS = sizeof names / sizeof *names };
     const tg_status status = write_cells(path, cells);
     tgd_launch_words(trial->launcher, trial->ranks, &words, &environment);
     tgd_words_add(&words, "time");
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < OPTIONS; i++) {
         tgd_words_add(&words, names[i]);
         tgd_words_add(&words, values[i]);
         free(values[i]);

@@ -33,7 +33,8 @@ typedef struct {
 } tgd_trial;
 
 /* Calls: Local. Launch number `launch` of the cells in the text (what `tgbench time --cells`
- * reads), with more options or NULL; rows are appended in the folder `name`. Errors: TG_BAD_INPUT
+ * reads), with more options or NULL; rows are appended in the folder `name`, and all launches share
+ * the choices of algorithm=auto. Errors: TG_BAD_INPUT
  * when the cells could not be written. A launch that ends badly is counted, and no error. */
 tg_status tgd_trial_launch(tgd_trial *trial, const char *name, int launch, const char *cells,
                            double budget_s, const char *options);

@@ -3,8 +3,9 @@
  *   forward   y = f(x)
  *   backward  dx = f'(x) dy
  *
- * x and y have one layout, so nothing is sent, whatever axes are split. f' is worked out from x, so
+ * x and y have one layout and one store, so nothing is sent, whatever axes are split. f' is worked out from x, so
  * that nothing is kept between forward and backward. */
+#include "layers/kernel.h"
 #include "layers/layer.h"
 
 #include <math.h>
@@ -25,8 +26,10 @@ typedef struct {
 struct activation {
     tgl_layer base;
     const function *f;
-    ptrdiff_t count; /* entries of this rank */
-    bool single;     /* f32 */
+    ptrdiff_t count;   /* entries of this rank, with the tails of blocks */
+    bool single;       /* f32 */
+    tgl_images images; /* in blocks */
+    int block;         /* with tails that f changes; 0: none */
 };
 
 /* ---- the functions ---- */
@@ -104,6 +107,8 @@ static void forward(tgl_layer *layer, const void *x, void *y)
         a->f->forward_f32(a->count, x, y);
     else
         a->f->forward_f64(a->count, x, y);
+    if (a->block > 0)
+        tgl_clear_tails(&a->images, a->block, a->base.problem->dtype->size, y);
 }
 
 static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
@@ -125,8 +130,11 @@ static const tgl_methods methods = {
 
 /* ---- from words to a plan ---- */
 
-static const tgl_key keys[] = {
-    {"shape", NULL, true}, {"grid", "1x1", false}, {"ranks", "0..n-1", false}, TGL_TYPE};
+static const tgl_key keys[] = {{"shape", NULL, true},
+                               {"grid", "1x1", false},
+                               {"ranks", "0..n-1", false},
+                               TGL_STORES,
+                               TGL_TYPE};
 
 static tg_status resolve(const tgl_words *words, tgl_problem *problem)
 {
@@ -136,6 +144,8 @@ static tg_status resolve(const tgl_words *words, tgl_problem *problem)
         status = tg_layout_copy(&problem->x, &problem->y);
     if (status.code == TG_OK)
         status = tgl_word_shape(&problem->x, problem);
+    if (status.code == TG_OK)
+        status = tgl_word_one_store(words, problem);
     problem->facts.flops = (double)tg_layout_count(&problem->x);
     problem->facts.busiest_flops = (double)tg_layout_max_held(&problem->x);
     problem->facts.entries_most = 2 * problem->facts.busiest_flops;
@@ -157,9 +167,12 @@ static tg_status plan_function(MPI_Comm comm, const tgl_problem *problem, const 
     const tg_box box = tg_layout_held(&problem->x, rank);
     a->base.methods = &methods;
     a->f = f;
-    a->count = tg_box_count(&box);
+    a->count = tg_store_entries(&problem->store_x, &box);
     a->single = problem->dtype->size == sizeof(float);
-    a->base.flops_forward = a->base.flops_backward = (double)a->count;
+    a->block = f->value(0) != 0 ? problem->store_x.block : 0;
+    if (a->block > 0)
+        a->images = tgl_images_of(&box);
+    a->base.flops_forward = a->base.flops_backward = (double)tg_box_count(&box);
     *layer = &a->base;
     return status;
 }

@@ -20,13 +20,6 @@ static const tgl_key sharded_keys[] = {
     {"split", "batch", false},       {"ranks", "0..n-1", false}, {"from-ranks", "the grid", false},
     {"to-ranks", "the grid", false}, {"bias", "yes", false},     TGL_TYPE};
 
-static tg_status set_extents(tgl_problem *problem, const char *key, ptrdiff_t a, ptrdiff_t b)
-{
-    char text[64];
-    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
-    return tgl_words_set(&problem->words, key, text);
-}
-
 static void write_facts(const tgl_affine_spec *s, tgl_facts *facts)
 {
     const double batch = (double)tg_split_start(s->batch, s->parts_batch, 1),
@@ -50,7 +43,8 @@ static tg_status read_parts_batch(const tgl_words *words, tgl_problem *problem, 
     if (!text || strcmp(text, "P") != 0)
         status = tgl_word_extent(words, keys, "parts-batch", &parts);
     s->parts_batch = (int)parts;
-    return status.code == TG_OK ? set_extents(problem, "parts-batch", parts, -1) : status;
+    return status.code == TG_OK ? tgl_word_set_number(&problem->words, "parts-batch", parts, -1)
+                                : status;
 }
 
 static tg_status read_split(const tgl_words *words, tgl_problem *problem)
@@ -102,9 +96,9 @@ static tg_status read_spec(const tgl_words *words, tgl_problem *problem, tgl_aff
     if (status.code == TG_OK)
         status = tgl_word_yes(words, keys, "bias", &s->bias);
     if (status.code == TG_OK)
-        status = set_extents(problem, "batch", s->batch, -1);
+        status = tgl_word_set_number(&problem->words, "batch", s->batch, -1);
     if (status.code == TG_OK)
-        status = set_extents(problem, "features", s->features_in, s->features_out);
+        status = tgl_word_set_number(&problem->words, "features", s->features_in, s->features_out);
     if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "bias", s->bias ? "yes" : "no");
     if (status.code == TG_OK)
@@ -170,6 +164,20 @@ static tg_status plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **lay
 static const char *const through[] = {"broadcast", "sum_reduce", NULL};
 static const char *const sharded_through[] = {"all_gather", "reduce_scatter", NULL};
 
+static tg_status alone(const tgl_problem *problem, tgl_words *words)
+{
+    const tgl_affine_spec *s = problem->spec;
+    tg_status status = tgl_word_alone(problem, words);
+    if (status.code == TG_OK)
+        status =
+            tgl_word_set_number(words, "batch", tg_split_start(s->batch, s->parts_batch, 1), -1);
+    return status.code == TG_OK
+               ? tgl_word_set_number(words, "features",
+                                     tg_split_start(s->features_in, s->parts_in, 1),
+                                     tg_split_start(s->features_out, s->parts_out, 1))
+               : status;
+}
+
 const tgl_kind tgl_affine = {
     .name = "affine",
     .summary = "linear layer with bias on a grid of weights; batch split, too",
@@ -184,6 +192,7 @@ const tgl_kind tgl_affine = {
     .linear = true,
     .resolve = resolve,
     .plan = plan,
+    .alone = alone,
 };
 
 const tgl_kind tgl_affine_sharded = {

@@ -30,13 +30,24 @@ static bool same_places(const tg_layout *from, const tg_layout *to)
 tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
                       const tg_layout *from, const tg_layout *to, tg_op **op)
 {
+    static const tg_store row;
+    return tgl_compose_stores(comm, primitive, problem, from, &row, to, &row, op);
+}
+
+tg_status tgl_compose_stores(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
+                             const tg_layout *from, const tg_store *store_from, const tg_layout *to,
+                             const tg_store *store_to, tg_op **op)
+{
     const tg_primitive *row = tg_primitive_find(primitive);
     tg_problem made = {.primitive = row,
                        .dtype = problem->dtype,
-                       .algorithm = tg_algorithm_find(row, problem->algorithm)};
+                       .algorithm = tg_algorithm_find(row, problem->algorithm),
+                       .store_x = *store_from,
+                       .store_y = *store_to};
     tg_status status =
         tg_primitive_layouts(row, from, row->two_layouts ? to : NULL, &made.x, &made.y);
-    bool same = status.code == TG_OK && same_places(&made.x, &made.y);
+    bool same = status.code == TG_OK && same_places(&made.x, &made.y) &&
+                tg_store_equal(store_from, store_to);
     *op = NULL;
     status = tg_agree(comm, status);
     if (status.code == TG_OK)

@@ -7,12 +7,13 @@
  *             the parts of the input channels.
  *   backward  the adjoints in reverse: dy is copied, the gradients are summed over batch and space,
  *             dx comes back from the neighbours and is added, and is summed over output channels.
+ *   overlap   the copies of the parameters are made while the halo is under way; dw and db while
+ *             the halo of dx is. The sums are the same, in the same order.
  *
  * The operators and the grid: convolution.h. */
 #include "layers/convolution.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- forward and backward ---- */
 
@@ -39,36 +40,42 @@ static const void *needed(const tgl_convolution_layer *c, const void *x)
     return c->halo ? c->needed : copied(c, x);
 }
 
+/* With overlap the halo's messages are under way from here to finish_halo. */
+static void start_halo(const tgl_convolution_layer *c, const void *x)
+{
+    if (c->halo && c->overlap)
+        tg_start(c->halo, copied(c, x), c->needed);
+    else
+        apply(c->halo, copied(c, x), c->needed);
+}
+
+static void start_halo_adjoint(const tgl_convolution_layer *c, void *dcopied)
+{
+    if (c->halo && c->overlap)
+        tg_start_adjoint(c->halo, c->dneeded, dcopied);
+    else
+        apply_adjoint(c->halo, c->dneeded, dcopied);
+}
+
+static void finish_halo(const tgl_convolution_layer *c)
+{
+    if (c->halo && c->overlap)
+        tg_finish(c->halo);
+}
+
 static void forward(tgl_layer *layer, const void *x, void *y)
 {
     tgl_convolution_layer *c = (tgl_convolution_layer *)layer;
     apply(c->copy_x, x, c->x);
-    apply(c->halo, copied(c, x), c->needed);
+    start_halo(c, x);
     apply(c->copy_weight, c->parameter[TGL_WEIGHT].value, c->weight);
     apply(c->copy_bias, c->parameter[TGL_BIAS].value, c->bias);
+    finish_halo(c);
     if (c->conv)
         tgl_conv_forward(c->conv, needed(c, x),
                          c->copy_weight ? c->weight : c->parameter[TGL_WEIGHT].value,
-                         !c->adds_bias  ? NULL
-                         : c->copy_bias ? c->bias
-                                        : c->parameter[TGL_BIAS].value,
-                         c->sum ? c->y : y);
+                         c->copy_bias ? c->bias : c->parameter[TGL_BIAS].value, c->sum ? c->y : y);
     apply(c->sum, c->y, y);
-}
-
-static void sum_positions(const tgl_convolution_layer *c, const void *dy, void *gradient)
-{
-    const char *at = dy;
-    const size_t size = c->dtype->size;
-    memset(gradient, 0, (size_t)c->out * size);
-    for (ptrdiff_t n = 0; n < c->batch; n++)
-        for (ptrdiff_t o = 0; o < c->out; o++, at += (size_t)c->positions * size) {
-            double sum = 0;
-            for (ptrdiff_t i = 0; i < c->positions; i++)
-                sum += size == sizeof(float) ? (double)((const float *)at)[i]
-                                             : ((const double *)at)[i];
-            c->dtype->put(gradient, o, c->dtype->get(gradient, o) + sum);
-        }
 }
 
 static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
@@ -78,17 +85,17 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     tgl_parameter *weight = &c->parameter[TGL_WEIGHT], *bias = &c->parameter[TGL_BIAS];
     void *dcopied = c->copy_x ? c->dx : dx, *dneeded = c->halo ? c->dneeded : dcopied;
     apply_adjoint(c->sum, dy, c->y);
-    if (c->conv) {
-        tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
-                                  c->copy_weight ? c->dweight : weight->gradient);
-        if (c->adds_bias)
-            sum_positions(c, dy_copy, c->copy_bias ? c->dbias : bias->gradient);
+    if (c->conv)
         tgl_conv_backward_data(c->conv, dy_copy, c->copy_weight ? c->weight : weight->value,
                                dneeded);
-    }
+    start_halo_adjoint(c, dcopied);
+    if (c->conv)
+        tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
+                                  c->copy_weight ? c->dweight : weight->gradient,
+                                  c->copy_bias ? c->dbias : bias->gradient);
+    finish_halo(c);
     apply_adjoint(c->copy_weight, c->dweight, weight->gradient);
     apply_adjoint(c->copy_bias, c->dbias, bias->gradient);
-    apply_adjoint(c->halo, c->dneeded, dcopied);
     apply_adjoint(c->copy_x, c->dx, dx);
 }
 
@@ -127,6 +134,7 @@ static tg_status plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **lay
     }
     c->base.methods = &methods;
     c->dtype = problem->dtype;
+    c->overlap = ((const tgl_convolution_spec *)problem->spec)->overlap;
     c->slice = MPI_COMM_NULL;
     status = tgl_convolution_make(comm, problem, c);
     if (status.code == TG_OK)
@@ -153,4 +161,6 @@ const tgl_kind tgl_convolution = {
     .resolve = tgl_convolution_resolve,
     .plan = plan,
     .expect = tgl_convolution_expect,
+    .block = tgl_convolution_block,
+    .alone = tgl_convolution_alone,
 };

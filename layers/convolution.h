@@ -17,7 +17,7 @@ typedef struct {
     ptrdiff_t batch, in, out, groups;
     tgl_taps taps;
     int parts_out, parts_batch, parts_in, parts[TGL_SPACE];
-    bool bias;
+    bool bias, overlap;
     char kernels[16];
 } tgl_convolution_spec;
 
@@ -29,17 +29,18 @@ typedef struct {
     tgl_conv *conv; /* NULL: this rank is not on the grid */
     /* Operators; NULL: the buffer is used where it lies. */
     tg_op *copy_x, *halo, *sum, *copy_weight, *copy_bias;
+    bool overlap;   /* compute while the halo travels */
     MPI_Comm slice; /* of the ranks with one part of the output channels; for the halo */
     /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;
      * copies of the parameters and parts of their gradients. */
     void *x, *dx, *needed, *dneeded, *y, *weight, *dweight, *bias, *dbias;
-    bool adds_bias;                  /* this rank has the first part of the input channels */
-    ptrdiff_t batch, out, positions; /* of this rank's part of y */
     tgl_parameter parameter[2];
 } tgl_convolution_layer;
 
 /* Calls: Local. The numbers behind the words; problem->x, y, words and facts. */
 tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem);
+tg_status tgl_convolution_alone(const tgl_problem *problem, tgl_words *words);
+int tgl_convolution_block(const tgl_problem *problem); /* that the kernels work in; 0: rows */
 extern const tgl_key tgl_convolution_keys[];
 
 /* ---- convolution_layout.c; Calls: Local ---- */

@@ -83,12 +83,13 @@ static tg_status layout_at(const tgl_convolution_spec *s, const tg_layout *work,
 
 /* ---- the layouts of the work ---- */
 
-/* x with a leading axis for the parts of the output channels. */
+/* x with an axis behind the channels for the parts of the output channels. The channels are axis 1
+ * everywhere, as blocks of them want it. */
 static int axes_of_x(const tgl_convolution_spec *s, bool copies, axis *axes)
 {
-    axes[0] = (axis){1, copies && s->groups == 1 ? s->parts_out : 1, copies};
-    axes[1] = (axis){s->batch, s->parts_batch, false};
-    axes[2] = (axis){s->in, s->groups > 1 ? s->parts_out : s->parts_in, false};
+    axes[0] = (axis){s->batch, s->parts_batch, false};
+    axes[1] = (axis){s->in, s->groups > 1 ? s->parts_out : s->parts_in, false};
+    axes[2] = (axis){1, copies && s->groups == 1 ? s->parts_out : 1, copies};
     for (int d = 0; d < s->taps.space; d++)
         axes[3 + d] = (axis){s->taps.input[d], s->parts[d], false};
     return 3 + s->taps.space;
@@ -142,8 +143,9 @@ tg_status tgl_convolution_work(const tgl_convolution_spec *s, const char *ranks,
                                tg_layout *layout)
 {
     axis axes[TG_MAX_NDIM];
+    char order[TG_MAX_NDIM + 1];
     const int ndim = axes_of_x(s, true, axes);
-    return make_layout(axes, ndim, NULL, ranks, NULL, P, layout);
+    return make_layout(axes, ndim, order_of("201345", ndim, order), ranks, NULL, P, layout);
 }
 
 /* x or y as the caller has it: without the axis for copies. */
@@ -154,7 +156,7 @@ tg_status tgl_convolution_end(const tgl_convolution_spec *s, const tg_layout *wo
     const int ndim = of_y ? axes_of_y(s, false, axes) : axes_of_x(s, false, axes);
     int count = 0;
     for (int d = 0; d < ndim; d++)
-        if (d != (of_y ? 2 : 0))
+        if (d != 2)
             kept[count++] = axes[d];
     const int o = of_y || s->groups > 1 ? s->parts_out : 1;
     const places n = {o, s->parts_batch, of_y ? 1 : s->parts_in, tgl_convolution_space_parts(s),
@@ -225,9 +227,11 @@ static tg_status make_parameters(const tgl_problem *problem, const tgl_convoluti
 static tg_status make_needs(const tgl_convolution_spec *s, tg_layout *layout)
 {
     axis axes[TG_MAX_NDIM];
-    const int ndim = axes_of_x(s, true, axes),
-              size = s->parts_batch * axes[2].parts * tgl_convolution_space_parts(s);
-    tg_status status = make_layout(axes + 1, ndim - 1, NULL, NULL, NULL, size, layout);
+    const int ndim = axes_of_x(s, false, axes) - 1,
+              size = s->parts_batch * axes[1].parts * tgl_convolution_space_parts(s);
+    for (int d = 2; d < ndim; d++)
+        axes[d] = axes[d + 1];
+    tg_status status = make_layout(axes, ndim, NULL, NULL, NULL, size, layout);
     if (status.code == TG_OK)
         tgl_taps_widen(&s->taps, layout);
     return status;

@@ -14,7 +14,8 @@ static tg_status plan_halo(MPI_Comm comm, const tgl_problem *problem, const tgl_
     MPI_Comm_split(comm, slice, place, &c->slice);
     tg_status status = tg_success();
     if (c->slice != MPI_COMM_NULL)
-        status = tgl_compose(c->slice, "halo", problem, &l->needs, NULL, &c->halo);
+        status = tgl_compose_stores(c->slice, "halo", problem, &l->needs, &problem->store_x, NULL,
+                                    &problem->store_x, &c->halo);
     return tg_agree(comm, status);
 }
 
@@ -22,11 +23,14 @@ static tg_status plan_operators(MPI_Comm comm, const tgl_problem *problem,
                                 const tgl_convolution_spec *s, const tgl_convolution_layouts *l,
                                 int place, tgl_convolution_layer *c)
 {
-    tg_status status = tgl_compose(comm, "broadcast", problem, &l->x, &l->copies, &c->copy_x);
+    const tg_store *x = &problem->store_x, *y = &problem->store_y;
+    tg_status status =
+        tgl_compose_stores(comm, "broadcast", problem, &l->x, x, &l->copies, x, &c->copy_x);
     if (status.code == TG_OK)
         status = plan_halo(comm, problem, s, l, place, c);
     if (status.code == TG_OK)
-        status = tgl_compose(comm, "sum_reduce", problem, &l->partials, &l->y, &c->sum);
+        status =
+            tgl_compose_stores(comm, "sum_reduce", problem, &l->partials, y, &l->y, y, &c->sum);
     if (status.code == TG_OK)
         status = tgl_compose(comm, "broadcast", problem, &l->weight, &l->weights, &c->copy_weight);
     if (status.code == TG_OK && s->bias)
@@ -51,9 +55,9 @@ static tg_box box_of_x(const tgl_convolution_layer *c, const tgl_convolution_lay
     if (c->halo)
         return tg_op_y(c->halo);
     tg_box copy = tg_layout_held(&l->copies, rank), x = {.ndim = copy.ndim - 1};
-    for (int d = 0; d < x.ndim; d++) {
-        x.lo[d] = copy.lo[d + 1];
-        x.hi[d] = copy.hi[d + 1];
+    for (int d = 0; d < x.ndim; d++) { /* without the axis of the copies */
+        x.lo[d] = copy.lo[d < 2 ? d : d + 1];
+        x.hi[d] = copy.hi[d < 2 ? d : d + 1];
     }
     return x;
 }
@@ -85,28 +89,29 @@ static void put_boxes(const tgl_convolution_spec *s, const tgl_convolution_layou
     c->base.parameter_count = has_weight + (s->bias && tg_layout_place(&l->bias, rank) >= 0);
 }
 
-static ptrdiff_t count_of(const tg_layout *layout, int rank)
+static ptrdiff_t count_of(const tg_layout *layout, const tg_store *store, int rank)
 {
     const tg_box box = tg_layout_held(layout, rank);
-    return tg_box_count(&box);
+    return tg_store_entries(store, &box);
 }
 
-static tg_status make_buffers(tgl_convolution_layer *c, const tgl_convolution_layouts *l, int rank,
-                              ptrdiff_t needed)
+static tg_status make_buffers(tgl_convolution_layer *c, const tgl_problem *problem,
+                              const tgl_convolution_layouts *l, int rank, ptrdiff_t needed)
 {
+    static const tg_store row;
     const struct {
         void **buffer;
         bool wanted;
         ptrdiff_t count;
-    } rows[] = {{&c->x, c->copy_x, count_of(&l->copies, rank)},
-                {&c->dx, c->copy_x, count_of(&l->copies, rank)},
+    } rows[] = {{&c->x, c->copy_x, count_of(&l->copies, &problem->store_x, rank)},
+                {&c->dx, c->copy_x, count_of(&l->copies, &problem->store_x, rank)},
                 {&c->needed, c->halo, needed},
                 {&c->dneeded, c->halo, needed},
-                {&c->y, c->sum, count_of(&l->partials, rank)},
-                {&c->weight, c->copy_weight, count_of(&l->weights, rank)},
-                {&c->dweight, c->copy_weight, count_of(&l->weights, rank)},
-                {&c->bias, c->copy_bias, count_of(&l->biases, rank)},
-                {&c->dbias, c->copy_bias, count_of(&l->biases, rank)},
+                {&c->y, c->sum, count_of(&l->partials, &problem->store_y, rank)},
+                {&c->weight, c->copy_weight, count_of(&l->weights, &row, rank)},
+                {&c->dweight, c->copy_weight, count_of(&l->weights, &row, rank)},
+                {&c->bias, c->copy_bias, count_of(&l->biases, &row, rank)},
+                {&c->dbias, c->copy_bias, count_of(&l->biases, &row, rank)},
                 {&c->parameter[0].value, true, tg_box_count(&c->parameter[0].box)},
                 {&c->parameter[0].gradient, true, tg_box_count(&c->parameter[0].box)},
                 {&c->parameter[1].value, true, tg_box_count(&c->parameter[1].box)},
@@ -119,23 +124,28 @@ static tg_status make_buffers(tgl_convolution_layer *c, const tgl_convolution_la
 }
 
 /* Everything that one rank does alone, once the operators stand. */
-static tg_status make_local(const tgl_convolution_spec *s, const tgl_convolution_layouts *l,
-                            int rank, int place, tgl_convolution_layer *c)
+static tg_status make_local(MPI_Comm comm, const tgl_problem *problem,
+                            const tgl_convolution_layouts *l, int rank, int place,
+                            tgl_convolution_layer *c)
 {
+    const tgl_convolution_spec *s = problem->spec;
     const tg_box x = box_of_x(c, l, rank), y = tg_layout_held(&l->partials, rank);
-    const tgl_conv_shape shape = shape_of(s, &x, &y);
+    tgl_conv_shape shape = shape_of(s, &x, &y);
     put_boxes(s, l, rank, c);
-    c->adds_bias = s->bias && place >= 0 && tg_layout_place(&l->biases, rank) >= 0;
-    tg_status status = make_buffers(c, l, rank, tg_box_count(&x));
-    if (place < 0 || status.code != TG_OK)
+    tg_status status =
+        tg_agree(comm, make_buffers(c, problem, l, rank, tg_store_entries(&problem->store_x, &x)));
+    if (status.code != TG_OK)
         return status;
-    c->batch = shape.batch;
-    c->out = shape.out;
-    c->positions = tgl_conv_positions(&shape);
-    c->base.flops_forward = 2 * (double)shape.batch * (double)shape.out *
-                            (double)tgl_conv_terms(&shape) * (double)c->positions;
+    shape.block_x = problem->store_x.block;
+    shape.block_y = problem->store_y.block;
+    shape.bias = s->bias && place >= 0 && tg_layout_place(&l->biases, rank) >= 0;
+    c->base.flops_forward = place < 0 ? 0
+                                      : 2 * (double)shape.batch * (double)shape.out *
+                                            (double)tgl_conv_terms(&shape) *
+                                            (double)tgl_conv_positions(&shape);
     c->base.flops_backward = 2 * c->base.flops_forward;
-    return tgl_conv_plan(&shape, c->dtype, s->kernels, &c->conv);
+    return tgl_conv_plan(comm, place < 0 ? NULL : &shape, c->dtype, s->kernels, &c->base.kernels,
+                         &c->conv);
 }
 
 tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem, tgl_convolution_layer *c)
@@ -144,13 +154,13 @@ tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem, tgl_co
     tgl_convolution_layouts l = {.x = {.ndim = 0}};
     int rank;
     MPI_Comm_rank(comm, &rank);
+    tgl_blas_start();
     tg_status status = tg_agree(comm, tgl_convolution_layouts_of(problem, &l));
     const int place = status.code == TG_OK ? tg_layout_place(&l.copies, rank) : -1;
     if (status.code == TG_OK)
         status = plan_operators(comm, problem, s, &l, place, c);
     if (status.code == TG_OK)
-        status = tg_agree(comm, make_local(s, &l, rank, place, c));
+        status = make_local(comm, problem, &l, rank, place, c);
     tgl_convolution_free_layouts(&l);
-    tgl_blas_start();
     return status;
 }

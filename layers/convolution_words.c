@@ -22,16 +22,12 @@ const tgl_key tgl_convolution_keys[] = {
     {"to-ranks", "the grid's first part of the inputs", false},
     {"bias", "yes", false},
     {"kernels", "auto", false},
+    {"store-x", "row", false},
+    {"store-y", "row", false},
+    {"overlap", "yes", false},
     TGL_TYPE};
 
 /* ---- words ---- */
-
-static tg_status set_number(tgl_problem *problem, const char *key, ptrdiff_t a, ptrdiff_t b)
-{
-    char text[64];
-    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
-    return tgl_words_set(&problem->words, key, text);
-}
 
 static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_convolution_spec *s)
 {
@@ -50,10 +46,11 @@ static tg_status read_extents(const tgl_words *words, tgl_problem *problem, tgl_
     if (status.code == TG_OK)
         status = tgl_word_tuple(words, keys, "space", s->taps.space, 1, s->taps.input, problem);
     if (status.code == TG_OK)
-        status = set_number(problem, "batch", s->batch, -1);
+        status = tgl_word_set_number(&problem->words, "batch", s->batch, -1);
     if (status.code == TG_OK)
-        status = set_number(problem, "channels", s->in, s->out);
-    return status.code == TG_OK ? set_number(problem, "groups", s->groups, -1) : status;
+        status = tgl_word_set_number(&problem->words, "channels", s->in, s->out);
+    return status.code == TG_OK ? tgl_word_set_number(&problem->words, "groups", s->groups, -1)
+                                : status;
 }
 
 static tg_status check_groups(const tgl_convolution_spec *s)
@@ -103,7 +100,9 @@ static tg_status read_grid(const tgl_words *words, tgl_problem *problem, tgl_con
                        "more, and at most %d ranks",
                        s->parts_out, grid, needed, problem->ranks);
     status = tgl_words_set(&problem->words, "grid", grid);
-    return status.code == TG_OK ? set_number(problem, "parts-out", s->parts_out, -1) : status;
+    return status.code == TG_OK
+               ? tgl_word_set_number(&problem->words, "parts-out", s->parts_out, -1)
+               : status;
 }
 
 /* The parts of the channels are parts of the groups then, each with its inputs and its outputs. */
@@ -186,6 +185,10 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         status = tgl_word_yes(words, tgl_convolution_keys, "bias", &s->bias);
     if (status.code == TG_OK)
+        status = tgl_word_yes(words, tgl_convolution_keys, "overlap", &s->overlap);
+    if (status.code == TG_OK)
+        status = tgl_words_set(&problem->words, "overlap", s->overlap ? "yes" : "no");
+    if (status.code == TG_OK)
         status = check_groups(s);
     if (status.code == TG_OK)
         status = tgl_taps_read(words, tgl_convolution_keys, false, problem, &s->taps);
@@ -196,10 +199,57 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         status = make_ends(words, problem, s);
     if (status.code == TG_OK)
+        status =
+            tgl_word_store(words, "store-x", "row", problem->x.ndim, problem, &problem->store_x);
+    if (status.code == TG_OK)
+        status =
+            tgl_word_store(words, "store-y", "row", problem->y.ndim, problem, &problem->store_y);
+    if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "bias", s->bias ? "yes" : "no");
     if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "kernels", s->kernels);
     if (status.code == TG_OK)
         write_facts(s, &problem->facts);
     return status;
+}
+
+/* Along a split axis of space, what a block in the middle reads; along the others all, with padding. */
+tg_status tgl_convolution_alone(const tgl_problem *problem, tgl_words *words)
+{
+    const tgl_convolution_spec *s = problem->spec;
+    const ptrdiff_t groups = s->groups > 1 ? tg_split_start(s->groups, s->parts_out, 1) : 1,
+                    in = s->groups > 1 ? groups * (s->in / s->groups)
+                                       : tg_split_start(s->in, s->parts_in, 1),
+                    out = s->groups > 1 ? groups * (s->out / s->groups)
+                                        : tg_split_start(s->out, s->parts_out, 1);
+    char space[64] = "", padding[64] = "";
+    size_t a = 0, b = 0;
+    for (int d = 0; d < s->taps.space; d++) {
+        const tgl_taps *t = &s->taps;
+        const bool split = s->parts[d] > 1;
+        const ptrdiff_t outputs = tg_split_start(t->output[d], s->parts[d], 1),
+                        reads =
+                            (outputs - 1) * t->stride[d] + (t->kernel[d] - 1) * t->dilation[d] + 1;
+        a += (size_t)snprintf(space + a, sizeof space - a, "%s%td", d ? "x" : "",
+                              split ? reads : t->input[d]);
+        b += (size_t)snprintf(padding + b, sizeof padding - b, "%s%td", d ? "x" : "",
+                              split ? 0 : t->padding[d]);
+    }
+    tg_status status = tgl_word_alone(problem, words);
+    if (status.code == TG_OK)
+        status =
+            tgl_word_set_number(words, "batch", tg_split_start(s->batch, s->parts_batch, 1), -1);
+    if (status.code == TG_OK)
+        status = tgl_word_set_number(words, "channels", in, out);
+    if (status.code == TG_OK)
+        status = tgl_word_set_number(words, "groups", groups, -1);
+    if (status.code == TG_OK)
+        status = tgl_words_set(words, "space", space);
+    return status.code == TG_OK ? tgl_words_set(words, "padding", padding) : status;
+}
+
+int tgl_convolution_block(const tgl_problem *problem)
+{
+    const tgl_convolution_spec *s = problem->spec;
+    return tgl_conv_block(s->kernels, problem->dtype);
 }

@@ -8,6 +8,9 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
+
+static const tg_store row; /* of parameters */
 
 enum { MOST_TERMS = 1 << 24, FEWEST_ENTRIES = 64 };
 
@@ -51,12 +54,18 @@ static void index_of(const tg_box *box, ptrdiff_t entry, ptrdiff_t *index)
     }
 }
 
-static void fill(const tgl_inputs *in, int tensor, const tg_box *box, void *buffer)
+/* Of a buffer of the box; the tails of blocks become zeros. */
+static void fill(const tgl_inputs *in, int tensor, const tg_box *box, const tg_store *store,
+                 void *buffer)
 {
+    const tg_dtype *dtype = in->problem->dtype;
     ptrdiff_t index[TG_MAX_NDIM], count = tg_box_count(box);
+    if (store->block > 0)
+        memset(buffer, 0, (size_t)tg_store_entries(store, box) * dtype->size);
     for (ptrdiff_t i = 0; i < count; i++) {
         index_of(box, i, index);
-        in->problem->dtype->put(buffer, i, tgl_input(in, tensor, box->ndim, index));
+        dtype->put(buffer, tg_store_index(store, box, index),
+                   tgl_input(in, tensor, box->ndim, index));
     }
 }
 
@@ -92,7 +101,7 @@ static bool is_right(const tgl_inputs *in, double got, const tgl_expected *e)
 
 /* The first entry tells what one costs; it, the last and a sample of the others are compared. */
 static ptrdiff_t count_wrong(const tgl_inputs *in, int output, const tg_box *box,
-                             const void *buffer)
+                             const tg_store *store, const void *buffer)
 {
     const tgl_problem *p = in->problem;
     ptrdiff_t index[TG_MAX_NDIM], count = tg_box_count(box), wrong = 0, most = count;
@@ -104,7 +113,7 @@ static ptrdiff_t count_wrong(const tgl_inputs *in, int output, const tg_box *box
         tgl_expected e = {.terms = 1};
         index_of(box, entry, index);
         p->kind->expect(in, output, index, &e);
-        wrong += !is_right(in, p->dtype->get(buffer, entry), &e);
+        wrong += !is_right(in, p->dtype->get(buffer, tg_store_index(store, box, index)), &e);
         if (i == 0 && (double)count * e.terms > MOST_TERMS) {
             double pays = MOST_TERMS / e.terms;
             most = pays > FEWEST_ENTRIES ? (ptrdiff_t)pays : FEWEST_ENTRIES;
@@ -122,11 +131,11 @@ void tgl_expect_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
     const tgl_inputs in = {.problem = p, .seed = seed};
     const tg_box box_x = tg_layout_held(&p->x, layer->rank),
                  box_y = tg_layout_held(&p->y, layer->rank);
-    fill(&in, TGL_X, &box_x, x);
-    fill(&in, TGL_DY, &box_y, dy);
+    fill(&in, TGL_X, &box_x, &p->store_x, x);
+    fill(&in, TGL_DY, &box_y, &p->store_y, dy);
     for (int i = 0; i < layer->parameter_count; i++)
         if (layer->parameters[i].gradient)
-            fill(&in, TGL_PARAMETER + layer->parameters[i].number, &layer->parameters[i].box,
+            fill(&in, TGL_PARAMETER + layer->parameters[i].number, &layer->parameters[i].box, &row,
                  layer->parameters[i].value);
 }
 
@@ -134,18 +143,18 @@ ptrdiff_t tgl_expect_wrong_forward(const tgl_layer *layer, uint64_t seed, const 
 {
     const tgl_inputs in = {.problem = layer->problem, .seed = seed};
     const tg_box box = tg_layout_held(&layer->problem->y, layer->rank);
-    return count_wrong(&in, TGL_Y, &box, y);
+    return count_wrong(&in, TGL_Y, &box, &layer->problem->store_y, y);
 }
 
 ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx)
 {
     const tgl_inputs in = {.problem = layer->problem, .seed = seed};
     const tg_box box = tg_layout_held(&layer->problem->x, layer->rank);
-    ptrdiff_t wrong = count_wrong(&in, TGL_DX, &box, dx);
+    ptrdiff_t wrong = count_wrong(&in, TGL_DX, &box, &layer->problem->store_x, dx);
     for (int i = 0; i < layer->parameter_count; i++) {
         const tgl_parameter *p = &layer->parameters[i];
         if (p->gradient)
-            wrong += count_wrong(&in, TGL_PARAMETER + p->number, &p->box, p->gradient);
+            wrong += count_wrong(&in, TGL_PARAMETER + p->number, &p->box, &row, p->gradient);
     }
     return wrong;
 }

@@ -15,7 +15,7 @@
 
 typedef struct {
     tgl_layer base;
-    tg_op *whole;    /* x to whole channels; NULL: they are */
+    tg_op *whole;    /* x to whole channels in rows; NULL: they are */
     tg_op *deal_out; /* features to y; NULL: they lie so */
     void *middle;    /* between the two */
     size_t bytes;    /* of y */
@@ -59,9 +59,13 @@ static const tgl_methods methods = {.forward = forward, .backward = backward, .f
 
 /* ---- words ---- */
 
-static const tgl_key keys[] = {{"shape", NULL, true},         {"from", "1x1x1", false},
-                               {"to", "1x1", false},          {"from-ranks", "0..n-1", false},
-                               {"to-ranks", "0..n-1", false}, TGL_TYPE};
+static const tgl_key keys[] = {{"shape", NULL, true},
+                               {"from", "1x1x1", false},
+                               {"to", "1x1", false},
+                               {"from-ranks", "0..n-1", false},
+                               {"to-ranks", "0..n-1", false},
+                               {"store-x", "row", false},
+                               TGL_TYPE};
 
 static ptrdiff_t features_of_channel(const tg_layout *x)
 {
@@ -84,6 +88,8 @@ static tg_status resolve(const tgl_words *words, tgl_problem *problem)
                          "shape=%.40s: expected batch, channels and space, as in "
                          "8x16x5x5",
                          tgl_words_get(words, "shape"));
+    if (status.code == TG_OK)
+        status = tgl_word_store(words, "store-x", "row", x->ndim, problem, &problem->store_x);
     if (status.code != TG_OK)
         return status;
     snprintf(shape, sizeof shape, "%tdx%td", x->axis[0].extent,
@@ -131,7 +137,8 @@ static tg_status plan_operators(MPI_Comm comm, const tgl_problem *problem, flatt
     MPI_Comm_rank(comm, &rank);
     tg_status status = tg_agree(comm, make_layouts(problem, &channels, &features));
     if (status.code == TG_OK)
-        status = tgl_compose(comm, "repartition", problem, &problem->x, &channels, &f->whole);
+        status = tgl_compose_stores(comm, "repartition", problem, &problem->x, &problem->store_x,
+                                    &channels, &problem->store_y, &f->whole);
     if (status.code == TG_OK)
         status = tgl_compose(comm, "repartition", problem, &features, &problem->y, &f->deal_out);
     if (status.code == TG_OK) {

@@ -6,7 +6,7 @@
  *
  * The matrix of columns is never whole in memory: a tile of whole output rows is made, used while it
  * is in the cache, and made again. A 1x1 kernel without stride and padding needs none: x is its own
- * columns. Source: Chellapilla, Puri, Simard, High Performance Convolutional Neural Networks for
+ * columns. Blocks of channels are brought to rows first, and results back. Source: Chellapilla, Puri, Simard, High Performance Convolutional Neural Networks for
  * Document Processing, 2006. */
 #include "layers/blas.h"
 #include "layers/kernel.h"
@@ -30,6 +30,7 @@ typedef struct {
     ptrdiff_t tile_rows; /* output rows of a tile */
     bool direct;         /* x is its own columns */
     void *columns;       /* terms x tile */
+    void *x, *y;         /* in rows, where the caller's lie in blocks */
 } own;
 
 static void copy_f32(ptrdiff_t n, const void *from, ptrdiff_t stride, void *to)
@@ -259,10 +260,45 @@ static void weights_tile(tgl_conv *conv, const tensors *all, ptrdiff_t n, ptrdif
             columns, true, (void *)at(all->dw, place_w(s, group), o), 0);
 }
 
+/* ---- rows and blocks ---- */
+
+static tgl_images images_x(const tgl_conv_shape *s)
+{
+    return (tgl_images){s->batch, s->in, input_size(s)};
+}
+
+static tgl_images images_y(const tgl_conv_shape *s)
+{
+    return (tgl_images){s->batch, s->out, tgl_conv_positions(s)};
+}
+
+/* An input in rows: where it lies, or brought to `rows`. */
+static const void *in_rows(const tgl_conv *conv, tgl_images images, int block, const void *data,
+                           void *rows)
+{
+    if (block == 0)
+        return data;
+    tgl_from_blocks(&images, block, conv->dtype->size, data, rows);
+    return rows;
+}
+
+static void from_rows(const tgl_conv *conv, tgl_images images, int block, const void *rows,
+                      void *data)
+{
+    if (block > 0)
+        tgl_to_blocks(&images, block, conv->dtype->size, rows, data);
+}
+
 static void forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
 {
-    const tensors all = {.x = x, .w = w, .bias = bias, .y = y};
+    const tgl_conv_shape *s = &conv->shape;
+    const own *o = conv->own;
+    const tensors all = {.x = in_rows(conv, images_x(s), s->block_x, x, o->x),
+                         .w = w,
+                         .bias = s->bias ? bias : NULL,
+                         .y = s->block_y > 0 ? o->y : y};
     for_tiles(conv, &all, forward_tile);
+    from_rows(conv, images_y(s), s->block_y, o->y, y);
 }
 
 static void clear(const tgl_conv *conv, void *data, ptrdiff_t count)
@@ -273,16 +309,42 @@ static void clear(const tgl_conv *conv, void *data, ptrdiff_t count)
 static void backward_data(tgl_conv *conv, const void *dy, const void *w, void *dx)
 {
     const tgl_conv_shape *s = &conv->shape;
-    const tensors all = {.dy = dy, .w = w, .dx = dx};
-    clear(conv, dx, s->batch * s->in * input_size(s));
+    const own *o = conv->own;
+    const tensors all = {.dy = in_rows(conv, images_y(s), s->block_y, dy, o->y),
+                         .w = w,
+                         .dx = s->block_x > 0 ? o->x : dx};
+    clear(conv, all.dx, s->batch * s->in * input_size(s));
     for_tiles(conv, &all, data_tile);
+    from_rows(conv, images_x(s), s->block_x, o->x, dx);
 }
 
-static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw)
+static void sum_positions(const tgl_conv *conv, const char *dy, void *db)
 {
-    const tensors all = {.x = x, .dy = dy, .dw = dw};
-    clear(conv, dw, conv->shape.out * tgl_conv_terms(&conv->shape));
+    const tgl_conv_shape *s = &conv->shape;
+    const ptrdiff_t positions = tgl_conv_positions(s);
+    const size_t size = conv->dtype->size;
+    clear(conv, db, s->out);
+    for (ptrdiff_t n = 0; n < s->batch; n++)
+        for (ptrdiff_t o = 0; o < s->out; o++, dy += (size_t)positions * size) {
+            double sum = 0;
+            for (ptrdiff_t i = 0; i < positions; i++)
+                sum += size == sizeof(float) ? (double)((const float *)dy)[i]
+                                             : ((const double *)dy)[i];
+            conv->dtype->put(db, o, conv->dtype->get(db, o) + sum);
+        }
+}
+
+static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db)
+{
+    const tgl_conv_shape *s = &conv->shape;
+    const own *o = conv->own;
+    const tensors all = {.x = in_rows(conv, images_x(s), s->block_x, x, o->x),
+                         .dy = s->block_y > 0 ? o->y : dy, /* backward_data brought it there */
+                         .dw = dw};
+    clear(conv, dw, s->out * tgl_conv_terms(s));
     for_tiles(conv, &all, weights_tile);
+    if (s->bias)
+        sum_positions(conv, all.dy, db);
 }
 
 /* ---- plan ---- */
@@ -291,6 +353,8 @@ static void free_own(tgl_conv *conv)
 {
     own *o = conv->own;
     free(o->columns);
+    free(o->x);
+    free(o->y);
     free(o);
 }
 
@@ -328,10 +392,20 @@ static tg_status plan(tgl_conv *conv)
     if (o->direct || o->tile_rows > all_rows)
         o->tile_rows = all_rows > 0 ? all_rows : 1;
     o->columns = malloc((size_t)(o->direct ? 1 : o->tile_rows * width * terms * size) + 1);
-    if (o->columns)
+    if (s->block_x > 0)
+        o->x = malloc((size_t)(s->batch * s->in * input_size(s) * size) + 1);
+    if (s->block_y > 0)
+        o->y = malloc((size_t)(s->batch * s->out * tgl_conv_positions(s) * size) + 1);
+    if (o->columns && (s->block_x == 0 || o->x) && (s->block_y == 0 || o->y))
         return tg_success();
-    free(o);
+    free_own(conv);
     return tg_fail(TG_NO_MEMORY, "no memory for the columns of a convolution");
+}
+
+static int block(const tg_dtype *dtype)
+{
+    (void)dtype;
+    return 0;
 }
 
 const tgl_conv_kernel tgl_conv_openblas = {.name = "openblas",
@@ -339,4 +413,6 @@ const tgl_conv_kernel tgl_conv_openblas = {.name = "openblas",
                                            .forward = forward,
                                            .backward_data = backward_data,
                                            .backward_weights = backward_weights,
-                                           .free = free_own};
+                                           .free = free_own,
+                                           .block = block,
+                                           .library = tgl_blas_config};

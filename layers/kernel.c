@@ -1,7 +1,8 @@
 /* kernel.c: the rows of convolution kernels, and the choice among them.
  *
- * `auto` takes the first row that accepts the type and the extents. */
+ * `auto` takes the first row that every rank's block can be done with. */
 #include "layers/kernel.h"
+#include "layers/layers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,28 +37,60 @@ tg_status tgl_conv_known(const char *name)
                  : tg_fail(TG_BAD_INPUT, "kernels=%.40s is unknown here; expected %s", name, names);
 }
 
-tg_status tgl_conv_plan(const tgl_conv_shape *shape, const tg_dtype *dtype, const char *name,
-                        tgl_conv **conv)
+/* With nothing to multiply there is nothing to be fast at: the row that takes every extent does it. */
+static bool is_empty(const tgl_conv_shape *s)
 {
-    tgl_conv *made = *conv = NULL;
-    tg_status status = tgl_conv_known(name);
-    if (status.code != TG_OK)
-        return status;
-    made = calloc(1, sizeof *made);
-    status = tg_fail(TG_NO_MEMORY, "no memory for a convolution");
-    for (const tgl_conv_kernel *const *row = kernels; made && *row; row++) {
+    return s->batch * s->out * tgl_conv_positions(s) == 0 || s->in * tgl_conv_terms(s) == 0 ||
+           s->input[0] * s->input[1] * s->input[2] == 0;
+}
+
+static tg_status plan_with(const tgl_conv_kernel *row, const tgl_conv_shape *shape,
+                           const tg_dtype *dtype, tgl_conv **conv)
+{
+    *conv = calloc(1, sizeof **conv);
+    if (!*conv)
+        return tg_fail(TG_NO_MEMORY, "no memory for a convolution");
+    **conv = (tgl_conv){
+        .kernel = is_empty(shape) ? &tgl_conv_openblas : row, .shape = *shape, .dtype = dtype};
+    tg_status status = (*conv)->kernel->plan(*conv);
+    if (status.code != TG_OK) {
+        free(*conv);
+        *conv = NULL;
+    }
+    return status;
+}
+
+tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dtype *dtype,
+                        const char *name, const char **chosen, tgl_conv **conv)
+{
+    *conv = NULL;
+    *chosen = NULL;
+    tg_status status = tg_agree(comm, tgl_conv_known(name));
+    bool more = status.code == TG_OK;
+    for (const tgl_conv_kernel *const *row = kernels; more && *row; row++) {
         if (strcmp(name, "auto") != 0 && strcmp(name, (*row)->name) != 0)
             continue;
-        *made = (tgl_conv){.kernel = *row, .shape = *shape, .dtype = dtype};
-        status = (*row)->plan(made);
-        if (status.code != TG_BAD_INPUT)
-            break;
+        status = tg_agree(comm, shape ? plan_with(*row, shape, dtype, conv) : tg_success());
+        if (status.code == TG_OK)
+            *chosen = (*row)->name;
+        else
+            tgl_conv_free(conv);
+        more = status.code == TG_BAD_INPUT;
     }
-    if (status.code == TG_OK)
-        *conv = made;
-    else
-        free(made);
     return status;
+}
+
+const char *tgl_kernels_library(void)
+{
+    return kernels[0]->library();
+}
+
+int tgl_conv_block(const char *name, const tg_dtype *dtype)
+{
+    const tgl_conv_kernel *const *row = kernels;
+    while (*row && strcmp(name, "auto") != 0 && strcmp(name, (*row)->name) != 0)
+        row++;
+    return *row ? (*row)->block(dtype) : 0;
 }
 
 void tgl_conv_forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
@@ -70,9 +103,9 @@ void tgl_conv_backward_data(tgl_conv *conv, const void *dy, const void *w, void 
     conv->kernel->backward_data(conv, dy, w, dx);
 }
 
-void tgl_conv_backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw)
+void tgl_conv_backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db)
 {
-    conv->kernel->backward_weights(conv, x, dy, dw);
+    conv->kernel->backward_weights(conv, x, dy, dw, db);
 }
 
 void tgl_conv_free(tgl_conv **conv)

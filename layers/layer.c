@@ -189,6 +189,11 @@ double tgl_flops_backward(const tgl_layer *layer)
     return layer->flops_backward;
 }
 
+const char *tgl_kernels(const tgl_layer *layer)
+{
+    return layer->kernels;
+}
+
 const tgl_parameter *tgl_parameter_at(const tgl_layer *layer, int index)
 {
     return index >= 0 && index < layer->parameter_count ? &layer->parameters[index] : NULL;

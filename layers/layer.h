@@ -25,6 +25,7 @@ struct tgl_layer {
     const tgl_parameter *parameters; /* of this rank; parameter_count of them */
     int parameter_count;
     double flops_forward, flops_backward; /* of this rank, in one call */
+    const char *kernels;                  /* the row chosen from several; NULL: there is one */
 };
 
 /* ---- expect.c: the entries that a layer's formula asks for ---- */
@@ -51,6 +52,7 @@ ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const
 
 /* The last keys of every row. */
 /* clang-format off */
+#define TGL_STORES {"store-x", "row", false}, {"store-y", "that of x", false}
 #define TGL_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}, {NULL, NULL, false}
 /* clang-format on */
 
@@ -63,6 +65,12 @@ tg_status tgl_word_yes(const tgl_words *words, const tgl_key *keys, const char *
 
 /* IN:OUT */
 tg_status tgl_word_pair(const tgl_words *words, const char *key, ptrdiff_t *in, ptrdiff_t *out);
+
+/* Words of a layer alone on one rank: those of the problem, but for grids and ranks. */
+tg_status tgl_word_alone(const tgl_problem *problem, tgl_words *words);
+
+/* One number, or two as A:B (b < 0: one). */
+tg_status tgl_word_set_number(tgl_words *words, const char *key, ptrdiff_t a, ptrdiff_t b);
 
 /* The shape of a layout into problem->words. */
 tg_status tgl_word_shape(const tg_layout *layout, tgl_problem *problem);
@@ -79,6 +87,14 @@ tg_status tgl_word_layout(const tgl_words *words, const char *shape, const char 
 tg_status tgl_word_tuple(const tgl_words *words, const tgl_key *keys, const char *key, int axes,
                          ptrdiff_t rest, ptrdiff_t *tuple, tgl_problem *problem);
 
+/* A store without padding, of a tensor of so many axes, from a key and into problem->words; `otherwise`
+ * stands for a missing word. Errors: TG_BAD_INPUT. */
+tg_status tgl_word_store(const tgl_words *words, const char *key, const char *otherwise, int ndim,
+                         tgl_problem *problem, tg_store *store);
+
+/* The words store-x and store-y of a layer that takes one store for both, from problem->x. */
+tg_status tgl_word_one_store(const tgl_words *words, tgl_problem *problem);
+
 /* ---- compose.c: operators of a layer ---- */
 
 /* Calls: Collective. A primitive of the problem's dtype and algorithm between two layouts; *op is
@@ -90,6 +106,11 @@ tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *p
 /* Calls: Local. Of a layout only the places with part 0 on every axis that is not kept; these axes
  * then have one part. Errors: TG_NO_MEMORY; the caller frees the layout. */
 tg_status tgl_keep_first(tg_layout *layout, const bool kept[TG_MAX_NDIM]);
+
+/* As tgl_compose, between buffers that lie in these stores. */
+tg_status tgl_compose_stores(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
+                             const tg_layout *from, const tg_store *store_from, const tg_layout *to,
+                             const tg_store *store_to, tg_op **op);
 
 /* Calls: Local. One number, in copies on `count` ranks of x: those at places 0, stride, 2 stride, ...
  * of its grid. */

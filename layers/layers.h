@@ -3,7 +3,9 @@
  * A layer is planned once, by all ranks of a communicator together, and then run forward and
  * backward many times. Parameters and their gradients belong to the layer and lie where its formula
  * wants them; inputs and outputs are the caller's: each rank passes the held box of the layer's x
- * and y layouts, dense and row-major. Source: Hewett and Grady, arXiv 2006.03108, section 4. */
+ * and y layouts, dense and in the problem's stores. In a store of blocks whose last one is not full,
+ * its rest is zeros in inputs; a layer writes nothing else there, so that buffers that began as
+ * zeros stay right. Source: Hewett and Grady, arXiv 2006.03108, section 4. */
 #ifndef TGL_LAYERS_H
 #define TGL_LAYERS_H
 
@@ -60,8 +62,9 @@ typedef struct {
 
 typedef struct {
     const tgl_kind *kind;
-    int ranks;      /* P */
-    tg_layout x, y; /* without copies; owned */
+    int ranks;                 /* P */
+    tg_layout x, y;            /* without copies; owned */
+    tg_store store_x, store_y; /* how the buffers of x, dx and of y, dy lie: row unless in words */
     const tg_dtype *dtype;
     const char *algorithm; /* of its primitives; in words */
     tgl_words words;       /* canonical: every key in the row's order */
@@ -101,6 +104,12 @@ struct tgl_kind {
     /* Local. The entry at `index` of an output (TGL_Y, TGL_DX, TGL_PARAMETER + i) by a plain loop
      * over the inputs. NULL: the layer brings a check of its own. */
     void (*expect)(const tgl_inputs *in, int output, const ptrdiff_t *index, tgl_expected *e);
+    /* Local. Channels of the blocks that this rank's kernel is fastest with; 0: rows. NULL: the layer
+     * has no wish of its own. */
+    int (*block)(const tgl_problem *problem);
+    /* Local. Words of the same layer on one rank, for the block of the rank with most: its local kernel
+     * alone. NULL: the layer has none worth naming. Errors: TG_NO_MEMORY. */
+    tg_status (*alone)(const tgl_problem *problem, tgl_words *words);
 };
 
 extern const tgl_kind *const tgl_kinds[];        /* ends with NULL */
@@ -115,9 +124,8 @@ void tgl_problem_free(tgl_problem *problem);
 /* Calls: Local. The algorithms that all primitives of a layer know: the index-th, or NULL. */
 const char *tgl_algorithm_at(const tgl_kind *kind, int index);
 
-/* Calls: Collective on comm, the same problem everywhere. Parameters start as zeros, or as their
- * `start`. Errors: as tg_plan; *layer is then NULL. The problem must live as long as
- * the layer. */
+/* Calls: Collective on comm, the same problem everywhere. Parameters begin with their `start`. Errors:
+ * as tg_plan; *layer is then NULL. The problem must live as long as the layer. */
 tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer);
 
 /* ---- affine: y = x W^T + b, W of features_out x features_in on a parts_out x parts_in grid - */
@@ -166,6 +174,10 @@ void tgl_free(tgl_layer **layer); /* Collective; NULL may be freed */
 double tgl_flops_forward(const tgl_layer *layer);
 double tgl_flops_backward(const tgl_layer *layer);
 
+/* Calls: Local. The library that all ranks' kernels are of, where a layer chooses one (word kernels):
+ * openblas, onednn; otherwise NULL. */
+const char *tgl_kernels(const tgl_layer *layer);
+
 /* Calls: Local. Parameters of this rank, one after another: index 0, 1, ... ; NULL past the last.
  * box names the entries in the global parameter, dense and row-major in value and gradient. */
 typedef struct {
@@ -190,6 +202,17 @@ typedef struct tgl_network tgl_network;
 tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl_network **network);
 void tgl_network_free(tgl_network **network); /* Collective; NULL may be freed */
 
+/* What follows from a text, without a plan. */
+typedef struct {
+    tg_layout x, y;               /* of the first and of the last layer; owned by the caller */
+    double flops, flops_backward; /* of all layers */
+    double busiest_flops;         /* forward: the sum of each layer's busiest rank */
+    ptrdiff_t parameters;         /* entries of all layers */
+    ptrdiff_t entries_most;       /* that a rank holds at most: parameters, and each layer's y */
+} tgl_network_facts;
+/* Calls: Local. For P ranks. Errors: as tgl_network_plan; nothing is then kept. */
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *facts);
+
 /* Calls: Local. The index-th layer, its problem, and this rank's x of it; NULL past the last. x of
  * layer 0 is the caller's to fill before forward. */
 tgl_layer *tgl_network_layer(const tgl_network *network, int index);
@@ -202,17 +225,63 @@ double tgl_network_forward(tgl_network *network);
 void tgl_network_backward(tgl_network *network);
 
 /* Calls: Local. Initial values in [-a, a], a = 1 / sqrt(fan_in), made from (seed, layer, parameter,
- * global entry), so that they do not depend on P; what scales, shifts and is kept gets its `start`. Source: LeCun, Bottou, Orr, Mueller, Efficient
- * BackProp, 1998. */
+ * global entry), so that they do not depend on P; what has no fan_in gets its `start`. Source: LeCun,
+ * Bottou, Orr, Mueller, Efficient BackProp, 1998. */
 void tgl_network_init(tgl_network *network, uint64_t seed);
 
 /* Calls: Local. Entries of all parameters with a gradient on this rank. */
 ptrdiff_t tgl_network_parameters(const tgl_network *network);
 
-/* Calls: Local. One step with the gradients of the last backward: v = momentum v + g; p = p - rate v.
- * v begins as zeros. Source: Polyak, Some methods of speeding up the convergence of iteration methods,
- * 1964. */
-void tgl_network_step(tgl_network *network, double rate, double momentum);
+/* ---- optimisers: what becomes of the parameters ---- */
+
+typedef struct {
+    double rate;     /* of learning */
+    double momentum; /* of the steps; adam: b1 */
+    double second;   /* adam: b2, of the squares */
+    double epsilon;  /* adam */
+} tgl_rates;
+
+enum { TGL_MOST_STATES = 2 };
+
+/* A rule as a row. t counts the steps from 1; state holds `states` tensors as large as the parameter,
+ * zeros at first. */
+typedef void tgl_rule_step(const tgl_rates *rates, long t, ptrdiff_t n, const void *gradient,
+                           void *const *state, void *value);
+typedef struct {
+    const char *name, *formula, *source;
+    int states;        /* tensors kept of each parameter */
+    tgl_rates initial; /* where a user names none */
+    tgl_rule_step *step_f32, *step_f64;
+} tgl_rule;
+extern const tgl_rule tgl_rules[];               /* ends with a row without name */
+const tgl_rule *tgl_rule_find(const char *name); /* NULL: no such rule */
+
+typedef struct tgl_optimiser tgl_optimiser;
+
+/* Calls: Collective on the network's comm. The network must live as long. Errors: as tg_plan. */
+tg_status tgl_optimiser_make(MPI_Comm comm, const tgl_network *network, const tgl_rule *rule,
+                             tgl_optimiser **optimiser);
+void tgl_optimiser_free(tgl_optimiser **optimiser); /* Local; NULL may be freed */
+
+/* Calls: Local; allocates nothing. One step with the gradients of the last backward. */
+void tgl_optimiser_step(tgl_optimiser *optimiser, const tgl_rates *rates);
+/* Calls: Local. So many steps have been made before; what is kept was filled by the caller. */
+void tgl_optimiser_resume(tgl_optimiser *optimiser, long steps);
+
+/* A tensor that must be kept so that training can go on: a parameter of a layer, or what the rule
+ * keeps of it. */
+typedef struct {
+    int layer;        /* its place in the network */
+    const char *kind; /* of that layer */
+    int number;       /* of the layer's parameters */
+    int state;        /* -1: the parameter itself */
+    const tg_dtype *dtype;
+    tg_box whole;
+    tg_box box; /* this rank's part, dense and row-major in data; empty: it has none */
+    void *data;
+} tgl_kept;
+/* Calls: Local. The index-th, the same on every rank; false: past the last. */
+bool tgl_optimiser_kept(const tgl_optimiser *optimiser, int index, tgl_kept *kept);
 
 /* What a layer must give: x, dy and the parameters are filled with values made from (seed, global
  * entry). Calls: Local. count_wrong returns the entries that differ on this rank, -1 without
@@ -238,7 +307,10 @@ bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void 
 const char *tgl_blas_core(void);
 /* Calls: Local. What the BLAS library says of its version and its build. */
 const char *tgl_blas_config(void);
-/* Calls: Local. Threads of the BLAS library: 1 unless set. */
+/* Calls: Local. The library of the convolutions with kernels=auto: its version, and what it uses of
+ * this processor. */
+const char *tgl_kernels_library(void);
+/* Calls: Local. Threads of the BLAS library: 1 unless set. oneDNN takes as many. */
 void tgl_blas_set_threads(int threads);
 int tgl_blas_threads(void);
 

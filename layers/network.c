@@ -1,9 +1,10 @@
-/* network.c: layers in order, from a text; their buffers, initial values and steps.
+/* network.c: layers in order, from a text; their buffers, initial values and gradients.
  *
  *   x_0 -> layer 0 -> y_0 -> repartition -> x_1 -> layer 1 -> ... -> loss
  *
  * Where y of a layer lies as x of the next one does, they are one buffer. backward goes the same way
- * with the adjoints. Axes of extent 1 that are not split do not count: 256 x 120 x 1 and 1 x 256 x 120
+ * with the adjoints. Where the text does not give stores, blocks of channels go from a convolution to
+ * the layers behind it as far as these take them. Axes of extent 1 that are not split do not count: 256 x 120 x 1 and 1 x 256 x 120
  * are one tensor. */
 #include "layers/layer.h"
 
@@ -18,11 +19,11 @@ enum { LINE_TEXT = 1024 };
 typedef struct {
     tgl_problem problem; /* where it is, it stays: the layer points at it */
     tgl_layer *layer;
-    tg_op *bring;    /* y of the layer before to x; NULL: one buffer. Not of the first layer */
-    void *x, *dx;    /* owned when bring, or the first layer */
-    void *y, *dy;    /* owned */
-    void **momentum; /* of each parameter; NULL where it has no gradient */
-    int line;        /* of the text */
+    tg_op *bring; /* y of the layer before to x; NULL: one buffer. Not of the first layer */
+    void *x, *dx; /* owned when bring, or the first layer */
+    void *y, *dy; /* owned */
+    int line;     /* of the text */
+    bool stores;  /* which the text gave */
 } stage;
 
 struct tgl_network {
@@ -33,6 +34,14 @@ struct tgl_network {
 };
 
 /* ---- text ---- */
+
+static tg_status at_line(tg_status status, int line)
+{
+    if (status.code == TG_OK)
+        return status;
+    tg_status named = tg_fail(status.code, "line %d: %.200s", line, status.text);
+    return named;
+}
 
 /* The next line with a case, without its comment; false: there is none. */
 static bool next_line(const char **text, int *number, char line[LINE_TEXT])
@@ -85,8 +94,66 @@ static tg_status resolve_line(char *line, ptrdiff_t batch, int P, stage *s)
     tg_status status = read_words(line, batch, &kind, &words);
     if (status.code == TG_OK)
         status = tgl_resolve(kind, &words, P, &s->problem);
+    s->stores = tgl_words_get(&words, "store-x") || tgl_words_get(&words, "store-y");
     tgl_words_free(&words);
     return status;
+}
+
+/* ---- stores ---- */
+
+/* The same layer with other stores; a key that it does not know is left out. */
+static tg_status resolve_again(stage *s, const char *x, const char *y)
+{
+    const tgl_kind *kind = s->problem.kind;
+    const int P = s->problem.ranks;
+    tgl_words words = s->problem.words;
+    s->problem.words = (tgl_words){.count = 0};
+    tgl_problem_free(&s->problem);
+    tg_status status = tgl_words_set(&words, "store-x", x);
+    if (status.code == TG_OK && tgl_words_get(&words, "store-y"))
+        status = tgl_words_set(&words, "store-y", y);
+    if (status.code == TG_OK)
+        status = tgl_resolve(kind, &words, P, &s->problem);
+    tgl_words_free(&words);
+    return status;
+}
+
+static bool takes_stores(const stage *s)
+{
+    return tgl_words_get(&s->problem.words, "store-x") != NULL;
+}
+
+/* The blocks in which the next layer can take y; 0: rows only. */
+static int block_for(const stage *s, const stage *next)
+{
+    const tgl_problem *p = &s->problem;
+    return p->kind->block && takes_stores(next) && p->y.ndim == next->problem.x.ndim
+               ? p->kind->block(p)
+               : 0;
+}
+
+/* Local. Where the text says nothing of stores: a layer that likes blocks gives them to the next one,
+ * if that takes them; the others hand on what they get. least: over the ranks, for processors may
+ * differ. */
+static tg_status choose_stores(tgl_network *n, MPI_Comm comm)
+{
+    tg_status status = tg_success();
+    for (int i = 0; i < n->count; i++) {
+        stage *s = &n->stages[i];
+        const tg_store *before = i > 0 ? &s[-1].problem.store_y : &(tg_store){.block = 0};
+        tg_store y = *before;
+        if (s->problem.kind->block) {
+            y.block = i + 1 < n->count ? block_for(s, s + 1) : 0;
+            MPI_Allreduce(MPI_IN_PLACE, &y.block, 1, MPI_INT, MPI_MIN, comm);
+        }
+        if (s->stores || !takes_stores(s) || status.code != TG_OK)
+            continue;
+        char words[2][16];
+        tg_store_print(before, s->problem.x.ndim, words[0], sizeof words[0]);
+        tg_store_print(&y, s->problem.x.ndim, words[1], sizeof words[1]);
+        status = at_line(resolve_again(s, words[0], words[1]), s->line);
+    }
+    return tg_agree(comm, status);
 }
 
 /* ---- between layers ---- */
@@ -128,14 +195,23 @@ static bool same_shape(const tg_layout *a, const tg_layout *b)
     return same;
 }
 
+/* Layouts for a repartition: squeezed, unless blocks keep the channels where they are. */
+static tg_status layouts_between(const tgl_problem *before, const tgl_problem *p, tg_layout *from,
+                                 tg_layout *to)
+{
+    const bool blocks = before->store_y.block > 0 || p->store_x.block > 0;
+    tg_status status = blocks ? tg_layout_copy(&before->y, from) : squeeze(&before->y, from);
+    if (status.code == TG_OK)
+        status = blocks ? tg_layout_copy(&p->x, to) : squeeze(&p->x, to);
+    return status;
+}
+
 /* Collective. What brings y of one layer to x of the next. */
 static tg_status plan_bring(MPI_Comm comm, const stage *before, stage *s)
 {
     tg_layout from = {.ndim = 0}, to = {.ndim = 0};
     char gives[64], takes[64];
-    tg_status status = squeeze(&before->problem.y, &from);
-    if (status.code == TG_OK)
-        status = squeeze(&s->problem.x, &to);
+    tg_status status = layouts_between(&before->problem, &s->problem, &from, &to);
     if (status.code == TG_OK && !same_shape(&from, &to)) {
         tg_layout_print_shape(&before->problem.y, gives, sizeof gives);
         tg_layout_print_shape(&s->problem.x, takes, sizeof takes);
@@ -147,7 +223,8 @@ static tg_status plan_bring(MPI_Comm comm, const stage *before, stage *s)
                          s->problem.dtype->name, before->problem.dtype->name, before->line);
     status = tg_agree(comm, status);
     if (status.code == TG_OK)
-        status = tgl_compose(comm, "repartition", &s->problem, &from, &to, &s->bring);
+        status = tgl_compose_stores(comm, "repartition", &s->problem, &from,
+                                    &before->problem.store_y, &to, &s->problem.store_x, &s->bring);
     tg_layout_free(&from);
     tg_layout_free(&to);
     return status;
@@ -155,31 +232,23 @@ static tg_status plan_bring(MPI_Comm comm, const stage *before, stage *s)
 
 /* ---- planning ---- */
 
-static ptrdiff_t held(const tg_layout *layout, int rank)
+static ptrdiff_t held(const tg_layout *layout, const tg_store *store, int rank)
 {
     const tg_box box = tg_layout_held(layout, rank);
-    return tg_box_count(&box);
+    return tg_store_entries(store, &box);
 }
 
 static tg_status make_buffers(stage *before, stage *s, int rank)
 {
     const tg_dtype *dtype = s->problem.dtype;
-    const ptrdiff_t x = held(&s->problem.x, rank), y = held(&s->problem.y, rank);
+    const ptrdiff_t x = held(&s->problem.x, &s->problem.store_x, rank),
+                    y = held(&s->problem.y, &s->problem.store_y, rank);
     const bool own_x = !before || s->bring;
-    int parameters = 0;
-    while (tgl_parameter_at(s->layer, parameters))
-        parameters++;
     s->x = own_x ? tgl_buffer(x, dtype) : before->y;
     s->dx = own_x ? tgl_buffer(x, dtype) : before->dy;
     s->y = tgl_buffer(y, dtype);
     s->dy = tgl_buffer(y, dtype);
-    s->momentum = calloc((size_t)parameters + 1, sizeof *s->momentum);
-    bool good = s->x && s->dx && s->y && s->dy && s->momentum;
-    for (int i = 0; good && i < parameters; i++) {
-        const tgl_parameter *p = tgl_parameter_at(s->layer, i);
-        if (p->gradient)
-            good = (s->momentum[i] = tgl_buffer(tg_box_count(&p->box), dtype)) != NULL;
-    }
+    const bool good = s->x && s->dx && s->y && s->dy;
     return good ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for the buffers of a layer");
 }
 
@@ -190,14 +259,6 @@ static tg_status plan_stage(tgl_network *n, int index, int rank)
     if (status.code == TG_OK && before)
         status = plan_bring(n->comm, before, s);
     return status.code == TG_OK ? tg_agree(n->comm, make_buffers(before, s, rank)) : status;
-}
-
-static tg_status at_line(tg_status status, int line)
-{
-    if (status.code == TG_OK)
-        return status;
-    tg_status named = tg_fail(status.code, "line %d: %.200s", line, status.text);
-    return named;
 }
 
 /* The last layer gives one number on one rank. */
@@ -244,6 +305,8 @@ tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl
     status = tg_agree(comm, status);
     if (n)
         n->comm = comm;
+    if (status.code == TG_OK)
+        status = choose_stores(n, comm);
     for (int i = 0; status.code == TG_OK && i < n->count; i++)
         status = at_line(plan_stage(n, i, rank), n->stages[i].line);
     *network = n;
@@ -254,9 +317,6 @@ tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl
 
 static void free_stage(stage *s, bool first)
 {
-    for (int i = 0; s->momentum && s->layer && tgl_parameter_at(s->layer, i); i++)
-        free(s->momentum[i]);
-    free(s->momentum);
     if (first || s->bring) {
         free(s->x);
         free(s->dx);
@@ -277,6 +337,31 @@ void tgl_network_free(tgl_network **network)
         free(n->stages);
     free(n);
     *network = NULL;
+}
+
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *f)
+{
+    tgl_network network = {.count = 0}, *n = &network;
+    tg_status status = read_text(text, batch, P, n);
+    *f = (tgl_network_facts){.flops = 0};
+    for (int i = 0; i < n->count; i++) {
+        const tgl_problem *p = &n->stages[i].problem;
+        f->flops += p->facts.flops;
+        f->flops_backward += p->facts.flops * p->kind->backward_factor;
+        f->busiest_flops += p->facts.busiest_flops;
+        f->parameters += p->facts.parameters;
+        f->entries_most += p->facts.parameters_most + tg_layout_max_held(&p->y);
+    }
+    if (status.code == TG_OK)
+        status = tg_layout_copy(&n->stages[0].problem.x, &f->x);
+    if (status.code == TG_OK)
+        status = tg_layout_copy(&n->stages[n->count - 1].problem.y, &f->y);
+    if (status.code != TG_OK)
+        tg_layout_free(&f->x);
+    for (int i = 0; i < n->count; i++)
+        tgl_problem_free(&n->stages[i].problem);
+    free(n->stages);
+    return status;
 }
 
 /* ---- runs ---- */
@@ -349,38 +434,4 @@ ptrdiff_t tgl_network_parameters(const tgl_network *n)
         for (int k = 0; (p = tgl_parameter_at(n->stages[i].layer, k)); k++)
             count += p->gradient ? tg_box_count(&p->box) : 0;
     return count;
-}
-
-static void step_f32(ptrdiff_t n, float rate, float momentum, const float *restrict gradient,
-                     float *restrict v, float *restrict value)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + gradient[i];
-        value[i] -= rate * v[i];
-    }
-}
-
-static void step_f64(ptrdiff_t n, double rate, double momentum, const double *restrict gradient,
-                     double *restrict v, double *restrict value)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + gradient[i];
-        value[i] -= rate * v[i];
-    }
-}
-
-void tgl_network_step(tgl_network *n, double rate, double momentum)
-{
-    const tgl_parameter *p;
-    for (int i = 0; i < n->count; i++)
-        for (int k = 0; (p = tgl_parameter_at(n->stages[i].layer, k)); k++) {
-            if (!p->gradient)
-                continue;
-            if (n->stages[i].problem.dtype->size == sizeof(float))
-                step_f32(tg_box_count(&p->box), (float)rate, (float)momentum, p->gradient,
-                         n->stages[i].momentum[k], p->value);
-            else
-                step_f64(tg_box_count(&p->box), rate, momentum, p->gradient,
-                         n->stages[i].momentum[k], p->value);
-        }
 }

@@ -182,29 +182,26 @@ static void put_starts(const tgl_norm_layer *n)
 static tg_status make_buffers(tgl_norm_layer *n)
 {
     const tg_dtype *wide = tg_dtype_find("f64");
-    const ptrdiff_t parts = (ptrdiff_t)n->outer * n->inner;
-    const struct {
-        void **buffer;
-        const tg_dtype *dtype;
-        ptrdiff_t count;
-    } rows[] = {{(void **)&n->own, wide, MOMENTS * n->groups},
-                {(void **)&n->all, wide, MOMENTS * n->groups * parts},
-                {(void **)&n->mean, wide, n->groups},
-                {(void **)&n->inverse, wide, n->groups},
-                {(void **)&n->sums, wide, SUMS * n->groups},
-                {(void **)&n->totals, wide, SUMS * n->groups},
-                {(void **)&n->gradient, wide, PAIR * n->scale_count},
-                {&n->owned, n->dtype, PAIR * n->scale_count},
-                {&n->downed, n->dtype, PAIR * n->scale_count},
-                {&n->running, n->dtype, PAIR * n->scale_count}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (!(*rows[i].buffer = tgl_buffer(rows[i].count, rows[i].dtype)))
+    const ptrdiff_t pair = PAIR * n->scale_count;
+    n->own = tgl_buffer(MOMENTS * n->groups, wide);
+    n->all = tgl_buffer(MOMENTS * n->groups * n->outer * n->inner, wide);
+    n->mean = tgl_buffer(n->groups, wide);
+    n->inverse = tgl_buffer(n->groups, wide);
+    n->sums = tgl_buffer(SUMS * n->groups, wide);
+    n->totals = tgl_buffer(SUMS * n->groups, wide);
+    n->gradient = tgl_buffer(pair, wide);
+    n->owned = tgl_buffer(pair, n->dtype);
+    n->downed = tgl_buffer(pair, n->dtype);
+    n->running = tgl_buffer(pair, n->dtype);
+    n->used = n->copy ? tgl_buffer(pair, n->dtype) : n->owned;
+    n->dused = n->copy ? tgl_buffer(pair, n->dtype) : n->downed;
+    n->running_used = n->copy_running ? tgl_buffer(pair, n->dtype) : n->running;
+    const void *all[] = {n->own,    n->all,      n->mean,        n->inverse, n->sums,
+                         n->totals, n->gradient, n->owned,       n->downed,  n->running,
+                         n->used,   n->dused,    n->running_used};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!all[i])
             return tg_fail(TG_NO_MEMORY, "no memory for %td groups to normalise", n->groups);
-    n->used = n->copy ? tgl_buffer(PAIR * n->scale_count, n->dtype) : n->owned;
-    n->dused = n->copy ? tgl_buffer(PAIR * n->scale_count, n->dtype) : n->downed;
-    n->running_used = n->copy_running ? tgl_buffer(PAIR * n->scale_count, n->dtype) : n->running;
-    if (!n->used || !n->dused || !n->running_used)
-        return tg_fail(TG_NO_MEMORY, "no memory for %td copies of scale and shift", n->scale_count);
     put_starts(n);
     return tg_success();
 }

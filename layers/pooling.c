@@ -25,14 +25,14 @@ struct pooling {
     const tg_dtype *dtype;
     tg_op *halo; /* NULL: x is used where it lies */
     void *needed, *dneeded;
-    tgl_conv_shape shape; /* of this rank; batch counts images and channels */
+    tgl_conv_shape shape; /* of this rank; batch counts images and channels, or blocks of them */
     ptrdiff_t *taken;     /* max_pool: the entry of its image that each output took, -1: none */
     double *share;        /* avg_pool: 1 / divisor of each output of an image */
-    /* One image and channel; the output's number in all of them is where `taken` is kept. */
-    void (*forward_f32)(const pooling *p, const float *x, float *y, ptrdiff_t first);
-    void (*forward_f64)(const pooling *p, const double *x, double *y, ptrdiff_t first);
-    void (*backward_f32)(const pooling *p, const float *dy, float *dx, ptrdiff_t first);
-    void (*backward_f64)(const pooling *p, const double *dy, double *dx, ptrdiff_t first);
+    tgl_images images;    /* y, in blocks of so many channels; 0: in rows */
+    int block;
+    /* One image and channel (or block); the output's number in all of them is where `taken` is kept. */
+    void (*forward)(const pooling *p, const void *x, void *y, ptrdiff_t first);
+    void (*backward)(const pooling *p, const void *dy, void *dx, ptrdiff_t first);
 };
 
 /* ---- windows of one image ---- */
@@ -70,89 +70,131 @@ static seen seen_of(const tgl_conv_shape *s, int d, ptrdiff_t q)
                                        v2.start + k2 * (s)->dilation[2];                           \
                      k2 < v2.hi; k2++, entry += (s)->dilation[2])
 
-/* The functions of one element type. */
-#define POOL(type, suffix)                                                                         \
-    static void max_forward_##suffix(const pooling *p, const type *x, type *y, ptrdiff_t first)    \
+#define FOR_LANES(lanes) for (ptrdiff_t c = 0; c < (lanes); c++)
+
+/* The functions of one element type and of so many channels that lie next to each other. */
+#define POOL(type, lanes, suffix)                                                                  \
+    static void max_forward_##suffix(const pooling *p, const void *from, void *to,                 \
+                                     ptrdiff_t first)                                              \
     {                                                                                              \
+        const type *x = from;                                                                      \
+        type *y = to, most[lanes];                                                                 \
         FOR_OUTPUTS(&p->shape, at)                                                                 \
         {                                                                                          \
-            ptrdiff_t taken = -1;                                                                  \
+            ptrdiff_t *taken = p->taken + (first + at) * (lanes);                                  \
+            FOR_LANES(lanes) most[c] = (type)-INFINITY, taken[c] = -1;                             \
             FOR_SEEN(&p->shape, entry)                                                             \
-            if (taken < 0 || x[entry] > x[taken])                                                  \
-                taken = entry;                                                                     \
-            p->taken[first + at] = taken;                                                          \
-            y[at] = taken < 0 ? (type)-INFINITY : x[taken];                                        \
+            FOR_LANES(lanes)                                                                       \
+            if (taken[c] < 0 || x[entry * (lanes) + c] > most[c])                                  \
+                most[c] = x[entry * (lanes) + c], taken[c] = entry * (lanes) + c;                  \
+            FOR_LANES(lanes) y[at * (lanes) + c] = most[c];                                        \
         }                                                                                          \
     }                                                                                              \
-    static void max_backward_##suffix(const pooling *p, const type *dy, type *dx, ptrdiff_t first) \
+    static void max_backward_##suffix(const pooling *p, const void *from, void *to,                \
+                                      ptrdiff_t first)                                             \
     {                                                                                              \
-        const ptrdiff_t positions = tgl_conv_positions(&p->shape);                                 \
-        for (ptrdiff_t at = 0; at < positions; at++)                                               \
-            if (p->taken[first + at] >= 0)                                                         \
-                dx[p->taken[first + at]] += dy[at];                                                \
+        const type *dy = from;                                                                     \
+        type *dx = to;                                                                             \
+        const ptrdiff_t outputs = tgl_conv_positions(&p->shape) * (lanes);                         \
+        for (ptrdiff_t at = 0; at < outputs; at++)                                                 \
+            if (p->taken[first * (lanes) + at] >= 0)                                               \
+                dx[p->taken[first * (lanes) + at]] += dy[at];                                      \
     }                                                                                              \
-    static void avg_forward_##suffix(const pooling *p, const type *x, type *y, ptrdiff_t first)    \
+    static void avg_forward_##suffix(const pooling *p, const void *from, void *to,                 \
+                                     ptrdiff_t first)                                              \
     {                                                                                              \
+        const type *x = from;                                                                      \
+        type *y = to, sum[lanes];                                                                  \
         (void)first;                                                                               \
         FOR_OUTPUTS(&p->shape, at)                                                                 \
         {                                                                                          \
-            type sum = 0;                                                                          \
+            FOR_LANES(lanes) sum[c] = 0;                                                           \
             FOR_SEEN(&p->shape, entry)                                                             \
-            sum += x[entry];                                                                       \
-            y[at] = sum * (type)p->share[at];                                                      \
+            FOR_LANES(lanes) sum[c] += x[entry * (lanes) + c];                                     \
+            FOR_LANES(lanes) y[at * (lanes) + c] = sum[c] * (type)p->share[at];                    \
         }                                                                                          \
     }                                                                                              \
-    static void avg_backward_##suffix(const pooling *p, const type *dy, type *dx, ptrdiff_t first) \
+    static void avg_backward_##suffix(const pooling *p, const void *from, void *to,                \
+                                      ptrdiff_t first)                                             \
     {                                                                                              \
+        const type *dy = from;                                                                     \
+        type *dx = to;                                                                             \
         (void)first;                                                                               \
         FOR_OUTPUTS(&p->shape, at)                                                                 \
-        {                                                                                          \
-            const type part = dy[at] * (type)p->share[at];                                         \
-            FOR_SEEN(&p->shape, entry)                                                             \
-            dx[entry] += part;                                                                     \
-        }                                                                                          \
+        FOR_SEEN(&p->shape, entry)                                                                 \
+        FOR_LANES(lanes) dx[entry * (lanes) + c] += dy[at * (lanes) + c] * (type)p->share[at];     \
     }
 
-POOL(float, f32)
-POOL(double, f64)
+POOL(float, 1, f32)
+POOL(double, 1, f64)
+POOL(float, 8, f32_8)
+POOL(double, 8, f64_8)
+POOL(float, 16, f32_16)
+POOL(double, 16, f64_16)
+
+#define LOOPS(size, block, suffix)                                                                 \
+    {                                                                                              \
+        size, block, max_forward_##suffix, max_backward_##suffix, avg_forward_##suffix,            \
+            avg_backward_##suffix                                                                  \
+    }
+
+static const struct {
+    size_t size; /* of an entry */
+    int block;
+    void (*max_forward)(const pooling *p, const void *x, void *y, ptrdiff_t first);
+    void (*max_backward)(const pooling *p, const void *dy, void *dx, ptrdiff_t first);
+    void (*avg_forward)(const pooling *p, const void *x, void *y, ptrdiff_t first);
+    void (*avg_backward)(const pooling *p, const void *dy, void *dx, ptrdiff_t first);
+} loops[] = {LOOPS(sizeof(float), 0, f32),     LOOPS(sizeof(double), 0, f64),
+             LOOPS(sizeof(float), 8, f32_8),   LOOPS(sizeof(double), 8, f64_8),
+             LOOPS(sizeof(float), 16, f32_16), LOOPS(sizeof(double), 16, f64_16)};
+
+static void choose_loops(const tgl_problem *problem, bool max, pooling *p)
+{
+    size_t i = 0;
+    while (loops[i].size != problem->dtype->size || loops[i].block != problem->store_x.block)
+        i++;
+    p->forward = max ? loops[i].max_forward : loops[i].avg_forward;
+    p->backward = max ? loops[i].max_backward : loops[i].avg_backward;
+}
 
 /* ---- forward and backward ---- */
 
-static ptrdiff_t image_size(const pooling *p)
+/* Bytes of an image and channel, or block of channels: of x, and of y. */
+static size_t bytes_x(const pooling *p)
 {
-    return p->shape.input[0] * p->shape.input[1] * p->shape.input[2];
+    return (size_t)(p->shape.input[0] * p->shape.input[1] * p->shape.input[2] *
+                    (p->block > 0 ? p->block : 1)) *
+           p->dtype->size;
+}
+
+static size_t bytes_y(const pooling *p)
+{
+    return (size_t)(tgl_conv_positions(&p->shape) * (p->block > 0 ? p->block : 1)) * p->dtype->size;
 }
 
 static void forward(tgl_layer *layer, const void *x, void *y)
 {
     pooling *p = (pooling *)layer;
-    const ptrdiff_t size = image_size(p), positions = tgl_conv_positions(&p->shape);
-    const void *in = p->halo ? p->needed : x;
+    const char *in = p->halo ? p->needed : x;
     if (p->halo)
         tg_apply(p->halo, x, p->needed);
     for (ptrdiff_t i = 0; i < p->shape.batch; i++)
-        if (p->dtype->size == sizeof(float))
-            p->forward_f32(p, (const float *)in + i * size, (float *)y + i * positions,
-                           i * positions);
-        else
-            p->forward_f64(p, (const double *)in + i * size, (double *)y + i * positions,
-                           i * positions);
+        p->forward(p, in + (size_t)i * bytes_x(p), (char *)y + (size_t)i * bytes_y(p),
+                   i * tgl_conv_positions(&p->shape));
+    if (p->block > 0) /* windows without an entry */
+        tgl_clear_tails(&p->images, p->block, p->dtype->size, y);
 }
 
 static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
 {
     pooling *p = (pooling *)layer;
-    const ptrdiff_t size = image_size(p), positions = tgl_conv_positions(&p->shape);
-    void *out = p->halo ? p->dneeded : dx;
+    char *out = p->halo ? p->dneeded : dx;
     (void)x; /* forward kept what it took */
-    memset(out, 0, (size_t)(p->shape.batch * size) * p->dtype->size);
+    memset(out, 0, (size_t)p->shape.batch * bytes_x(p));
     for (ptrdiff_t i = 0; i < p->shape.batch; i++)
-        if (p->dtype->size == sizeof(float))
-            p->backward_f32(p, (const float *)dy + i * positions, (float *)out + i * size,
-                            i * positions);
-        else
-            p->backward_f64(p, (const double *)dy + i * positions, (double *)out + i * size,
-                            i * positions);
+        p->backward(p, (const char *)dy + (size_t)i * bytes_y(p), out + (size_t)i * bytes_x(p),
+                    i * tgl_conv_positions(&p->shape));
     if (p->halo)
         tg_apply_adjoint(p->halo, p->dneeded, dx);
 }
@@ -180,8 +222,9 @@ static const tgl_methods methods = {.forward = forward, .backward = backward, .f
         "ranks", "0..n-1", false                                                                   \
     }
 
-static const tgl_key max_keys[] = {COMMON_KEYS, TGL_TYPE};
-static const tgl_key avg_keys[] = {COMMON_KEYS, {"count-padding", "yes", false}, TGL_TYPE};
+static const tgl_key max_keys[] = {COMMON_KEYS, TGL_STORES, TGL_TYPE};
+static const tgl_key avg_keys[] = {
+    COMMON_KEYS, {"count-padding", "yes", false}, TGL_STORES, TGL_TYPE};
 
 /* y has the grid and the ranks of x. */
 static tg_status make_y(const spec *s, tgl_problem *problem)
@@ -256,6 +299,8 @@ static tg_status resolve_with(const tgl_words *words, const tgl_key *keys, tgl_p
     if (status.code == TG_OK)
         status = read_spec(words, keys, problem, s);
     if (status.code == TG_OK)
+        status = tgl_word_one_store(words, problem);
+    if (status.code == TG_OK)
         status = make_y(s, problem);
     if (status.code == TG_OK)
         write_facts(s, problem);
@@ -311,15 +356,21 @@ static tg_status make_local(const tgl_problem *problem, int rank, pooling *p)
     const tg_box y = tg_layout_held(&problem->y, rank),
                  x = p->halo ? tg_op_y(p->halo) : tg_layout_held(&problem->x, rank);
     tgl_taps_shape(&s->taps, &x, 2, &y, 2, &p->shape);
-    p->shape.batch = (y.hi[0] - y.lo[0]) * (y.hi[1] - y.lo[1]);
-    const ptrdiff_t positions = tgl_conv_positions(&p->shape), count = tg_box_count(&x);
+    p->images = tgl_images_of(&y);
+    p->block = problem->store_y.block;
+    p->shape.batch =
+        p->images.batch *
+        (p->block > 0 ? (p->images.channels + p->block - 1) / p->block : p->images.channels);
+    const ptrdiff_t positions = tgl_conv_positions(&p->shape),
+                    count = tg_store_entries(&problem->store_x, &x),
+                    outputs = tg_store_entries(&problem->store_y, &y);
     p->base.flops_forward = p->base.flops_backward =
-        (double)(p->shape.batch * positions) * (double)tgl_taps_count(&s->taps);
+        (double)tg_box_count(&y) * (double)tgl_taps_count(&s->taps);
     if (p->halo) {
         p->needed = tgl_buffer(count, problem->dtype);
         p->dneeded = tgl_buffer(count, problem->dtype);
     }
-    p->taken = malloc(((size_t)(p->shape.batch * positions) + 1) * sizeof *p->taken);
+    p->taken = malloc(((size_t)outputs + 1) * sizeof *p->taken);
     p->share = malloc(((size_t)positions + 1) * sizeof *p->share);
     if (!p->taken || !p->share || (p->halo && !(p->needed && p->dneeded)))
         return tg_fail(TG_NO_MEMORY, "rank %d has no memory for a pooling of %td entries", rank,
@@ -341,14 +392,16 @@ static tg_status plan_halo(MPI_Comm comm, const tgl_problem *problem, tg_op **ha
     if (status.code != TG_OK)
         return status;
     tgl_taps_widen(&s->taps, &needs);
-    status = tgl_compose(comm, "halo", problem, &needs, NULL, halo);
+    status = tgl_compose_stores(comm, "halo", problem, &needs, &problem->store_x, NULL,
+                                &problem->store_x, halo);
     tg_layout_free(&needs);
     return status;
 }
 
-static tg_status plan_with(MPI_Comm comm, const tgl_problem *problem, pooling *p, tgl_layer **layer)
+static tg_status plan_with(MPI_Comm comm, const tgl_problem *problem, bool max, tgl_layer **layer)
 {
     int rank;
+    pooling *p = calloc(1, sizeof *p);
     MPI_Comm_rank(comm, &rank);
     tg_status status =
         tg_agree(comm, p ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for a pooling"));
@@ -358,6 +411,7 @@ static tg_status plan_with(MPI_Comm comm, const tgl_problem *problem, pooling *p
     }
     p->base.methods = &methods;
     p->dtype = problem->dtype;
+    choose_loops(problem, max, p);
     status = plan_halo(comm, problem, &p->halo);
     if (status.code == TG_OK)
         status = tg_agree(comm, make_local(problem, rank, p));
@@ -370,24 +424,12 @@ static tg_status plan_with(MPI_Comm comm, const tgl_problem *problem, pooling *p
 
 static tg_status plan_max(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
 {
-    pooling *p = calloc(1, sizeof *p);
-    if (p)
-        *p = (pooling){.forward_f32 = max_forward_f32,
-                       .forward_f64 = max_forward_f64,
-                       .backward_f32 = max_backward_f32,
-                       .backward_f64 = max_backward_f64};
-    return plan_with(comm, problem, p, layer);
+    return plan_with(comm, problem, true, layer);
 }
 
 static tg_status plan_avg(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
 {
-    pooling *p = calloc(1, sizeof *p);
-    if (p)
-        *p = (pooling){.forward_f32 = avg_forward_f32,
-                       .forward_f64 = avg_forward_f64,
-                       .backward_f32 = avg_backward_f32,
-                       .backward_f64 = avg_backward_f64};
-    return plan_with(comm, problem, p, layer);
+    return plan_with(comm, problem, false, layer);
 }
 
 /* ---- what an entry must be ---- */

@@ -142,6 +142,28 @@ tg_status tgl_word_pair(const tgl_words *words, const char *key, ptrdiff_t *in, 
                    text ? text : "");
 }
 
+tg_status tgl_word_set_number(tgl_words *words, const char *key, ptrdiff_t a, ptrdiff_t b)
+{
+    char text[64];
+    snprintf(text, sizeof text, b < 0 ? "%td" : "%td:%td", a, b);
+    return tgl_words_set(words, key, text);
+}
+
+tg_status tgl_word_alone(const tgl_problem *problem, tgl_words *words)
+{
+    static const char *const placed[] = {"grid",  "parts-out",  "parts-batch",
+                                         "ranks", "from-ranks", "to-ranks"};
+    tg_status status = tg_success();
+    for (int i = 0; i < problem->words.count && status.code == TG_OK; i++) {
+        bool kept = true;
+        for (size_t k = 0; k < sizeof placed / sizeof *placed; k++)
+            kept = kept && strcmp(problem->words.word[i].key, placed[k]) != 0;
+        if (kept)
+            status = tgl_words_set(words, problem->words.word[i].key, problem->words.word[i].value);
+    }
+    return status;
+}
+
 /* ---- layouts ---- */
 
 tg_status tgl_word_shape(const tg_layout *layout, tgl_problem *problem)
@@ -192,5 +214,35 @@ tg_status tgl_word_layout(const tgl_words *words, const char *shape, const char 
         status = set_layout_words(problem, grid_key, ranks_key, layout);
     if (status.code != TG_OK)
         tg_layout_free(layout);
+    return status;
+}
+
+/* ---- stores ---- */
+
+tg_status tgl_word_store(const tgl_words *words, const char *key, const char *otherwise, int ndim,
+                         tgl_problem *problem, tg_store *store)
+{
+    const char *text = tgl_words_get(words, key);
+    text = text ? text : otherwise;
+    tg_status status = tg_store_parse(key, text, ndim, store);
+    if (status.code == TG_OK && !tg_store_equal(store, &(tg_store){.block = store->block}))
+        status = tg_fail(TG_BAD_INPUT, "%s=%.40s: expected row, nchw8c or nchw16c, without padding",
+                         key, text);
+    if (status.code == TG_OK)
+        status = tg_store_check(key, store, ndim);
+    return status.code == TG_OK ? tgl_words_set(&problem->words, key, text) : status;
+}
+
+tg_status tgl_word_one_store(const tgl_words *words, tgl_problem *problem)
+{
+    const int ndim = problem->x.ndim;
+    tg_status status = tgl_word_store(words, "store-x", "row", ndim, problem, &problem->store_x);
+    if (status.code != TG_OK)
+        return status;
+    const char *x = tgl_words_get(&problem->words, "store-x");
+    status = tgl_word_store(words, "store-y", x, ndim, problem, &problem->store_y);
+    if (status.code == TG_OK && !tg_store_equal(&problem->store_x, &problem->store_y))
+        status = tg_fail(TG_BAD_INPUT, "store-y=%s: expected %s, the store of x",
+                         tgl_words_get(&problem->words, "store-y"), x);
     return status;
 }

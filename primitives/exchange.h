@@ -40,6 +40,12 @@ extern const tg_algorithm tg_engine_rma;
 #else
 #define TG_ROW_RMA
 #endif
+/* For halos only: p2p axis by axis. */
+extern const tg_algorithm tg_engine_axes;
+
+/* For repartitions only: into copies on ranks that are not in x; p2p for all others. */
+extern const tg_algorithm tg_engine_resharding;
+
 /* For the lists of primitives in which each rank has few partners or all ranks are partners. */
 #define TG_ROWS_EXCHANGE                                                                           \
     &tg_engine_p2p, TG_ROW_PERSISTENT TG_ROW_NEIGHBOR &tg_engine_alltoallv,                        \
@@ -51,6 +57,10 @@ extern const tg_algorithm tg_engine_rma;
 /* Calls: Collective on op->comm. What reference does: pieces that were planned with packed buffers
  * on both sides move towards `to`. in and out may be the same buffer. */
 void tg_exchange_run(const tg_op *op, tg_pieces *pieces, tg_space to, const void *in, void *out);
+
+/* Calls: Local. What a run of them carries. Errors: as a tg_weights's `of`. */
+tg_status tg_weigh_axes(const tg_problem *problem, bool backwards, tg_weight *weight);
+tg_status tg_weigh_resharding(const tg_problem *problem, bool backwards, tg_weight *weight);
 
 /* Calls: Collective on op->comm. Frees what an algorithm has planned, so that another one can plan
  * in its place; held_bytes: of the operator before. */

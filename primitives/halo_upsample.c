@@ -13,7 +13,7 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &tg_engine_alltoallw,
-                                                 TG_ROWS_EXCHANGE};
+                                                 &tg_engine_axes, TG_ROWS_EXCHANGE};
 
 extern const tg_primitive tg_halo_upsample;
 const tg_primitive tg_halo_upsample = {

@@ -196,4 +196,18 @@ tg_status tg_owners_of(const tg_layout *layout, const tg_box *box, tg_overlap **
 tg_status tg_holders_of(const tg_layout *layout, const tg_box *box, tg_overlap **overlaps,
                         int *count);
 
+/* All overlaps of a box but those with one rank: the other ranks, their entries, and messages when one
+ * has at most so many entries of one rank. */
+typedef struct {
+    ptrdiff_t ranks, messages, entries;
+} tg_exchanged;
+
+/* Calls: Local. The sums of what tg_owners_of or tg_holders_of lists, without rank `but`. Cost: by the
+ * parts that meet the box on each axis, not by their product; by that where a message must be split.
+ * Errors: TG_NO_MEMORY. */
+tg_status tg_count_owners(const tg_layout *layout, const tg_box *box, int but, ptrdiff_t most,
+                          tg_exchanged *sum);
+tg_status tg_count_holders(const tg_layout *layout, const tg_box *box, int but, ptrdiff_t most,
+                           tg_exchanged *sum);
+
 #endif

@@ -153,6 +153,104 @@ static tg_status overlaps_of(const tg_layout *layout, const tg_box *box, along *
     return good ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for the partners of a box");
 }
 
+/* ---- partners, counted without a list of them ---- */
+
+static int by_part(const void *a, const void *b)
+{
+    return ((const hit *)a)->part - ((const hit *)b)->part;
+}
+
+/* One hit for each part, ascending, with lo = 0 and hi = all entries: images of a part are joined. */
+static void join_parts(hit_list *list)
+{
+    bool ascend = true;
+    int count = 0;
+    for (int i = 1; i < list->count; i++)
+        ascend = ascend && list->hits[i - 1].part < list->hits[i].part;
+    if (!ascend)
+        qsort(list->hits, (size_t)list->count, sizeof *list->hits, by_part);
+    for (int i = 0; i < list->count; i++) {
+        const hit h = list->hits[i];
+        if (count > 0 && list->hits[count - 1].part == h.part)
+            list->hits[count - 1].hi += h.hi - h.lo;
+        else
+            list->hits[count++] = (hit){h.part, 0, h.hi - h.lo, 0};
+    }
+    list->count = count;
+}
+
+static ptrdiff_t calls(ptrdiff_t entries, ptrdiff_t most)
+{
+    return entries / most + (entries % most > 0);
+}
+
+/* Messages to all partners, which are the product of the lists; so many entries on the axes before. */
+static ptrdiff_t count_messages(const hit_list *lists, int axes, ptrdiff_t entries, ptrdiff_t most)
+{
+    ptrdiff_t messages = 0;
+    if (axes == 0)
+        return calls(entries, most);
+    for (int i = 0; i < lists->count; i++)
+        messages += count_messages(lists + 1, axes - 1, entries * lists->hits[i].hi, most);
+    return messages;
+}
+
+/* The sums over the product are products of sums. */
+static void count_product(const hit_list *lists, const tg_layout *layout, int but, ptrdiff_t most,
+                          tg_exchanged *sum)
+{
+    const int place = tg_layout_place(layout, but);
+    ptrdiff_t own = place >= 0, largest = 1;
+    int coords[TG_MAX_NDIM] = {0};
+    *sum = (tg_exchanged){1, 1, 1};
+    if (place >= 0)
+        tg_layout_coords(layout, place, coords);
+    for (int a = 0; a < layout->ndim; a++) {
+        ptrdiff_t all = 0, here = 0, longest = 0;
+        for (const hit *h = lists[a].hits; h < lists[a].hits + lists[a].count; h++) {
+            all += h->hi;
+            here = h->part == coords[a] ? h->hi : here;
+            longest = h->hi > longest ? h->hi : longest;
+        }
+        sum->ranks *= lists[a].count;
+        sum->entries *= all;
+        own *= here;
+        largest *= longest;
+    }
+    sum->messages = largest <= most ? sum->ranks : count_messages(lists, layout->ndim, 1, most);
+    sum->ranks -= own > 0;
+    sum->messages -= calls(own, most);
+    sum->entries -= own;
+}
+
+static tg_status count_partners(const tg_layout *layout, const tg_box *box, along *find, int but,
+                                ptrdiff_t most, tg_exchanged *sum)
+{
+    hit_list lists[TG_MAX_NDIM] = {{NULL, 0, 0}};
+    bool good = true;
+    for (int a = 0; a < layout->ndim && good; a++) {
+        good = find(&layout->axis[a], box->lo[a], box->hi[a], &lists[a]);
+        join_parts(&lists[a]);
+    }
+    if (good)
+        count_product(lists, layout, but, most, sum);
+    for (int a = 0; a < layout->ndim; a++)
+        free(lists[a].hits);
+    return good ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for the partners of a box");
+}
+
+tg_status tg_count_owners(const tg_layout *layout, const tg_box *box, int but, ptrdiff_t most,
+                          tg_exchanged *sum)
+{
+    return count_partners(layout, box, owners_along, but, most, sum);
+}
+
+tg_status tg_count_holders(const tg_layout *layout, const tg_box *box, int but, ptrdiff_t most,
+                           tg_exchanged *sum)
+{
+    return count_partners(layout, box, holders_along, but, most, sum);
+}
+
 tg_status tg_owners_of(const tg_layout *layout, const tg_box *box, tg_overlap **overlaps,
                        int *count)
 {

@@ -112,8 +112,9 @@ static tg_order order_of(const tg_problem *problem, const tg_op *op, tg_space sp
     return tg_order_of(&view[TG_X], &at_x, &view[TG_Y], &at_y);
 }
 
-static tg_status plan_blocks(const tg_problem *problem, tg_op *op, tg_space space, tg_side *s)
+tg_status tg_pieces_blocks(tg_pieces *e, const tg_problem *problem, tg_op *op, tg_space space)
 {
+    tg_side *s = &e->side[space];
     const bool cut = problem->store_x.block > 0 || problem->store_y.block > 0;
     const ptrdiff_t bytes = s->npieces * (ptrdiff_t)sizeof *s->blocks * (cut ? TG_MAX_BLOCKS : 1);
     const tg_view view = tg_view_of(problem, space, op->rank);
@@ -151,7 +152,7 @@ tg_status tg_pieces_partners(tg_pieces *e, const tg_problem *problem, tg_op *op,
 static tg_status plan_side(const tg_problem *problem, tg_op *op, tg_pieces *e, tg_space space)
 {
     const tg_status status = tg_pieces_partners(e, problem, op, space);
-    return status.code == TG_OK ? plan_blocks(problem, op, space, &e->side[space]) : status;
+    return status.code == TG_OK ? tg_pieces_blocks(e, problem, op, space) : status;
 }
 
 static tg_status plan_self(const tg_problem *problem, tg_op *op, tg_pieces *e)

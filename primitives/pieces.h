@@ -48,10 +48,12 @@ void tg_pieces_free(tg_pieces *pieces);
 /* What p2p and persistent carry. */
 extern const tg_weights tg_weights_of_pieces;
 
-/* Calls: Local. Finds the partners of one side, without the places of their pieces. Errors:
- * TG_NO_MEMORY; tg_pieces_free frees what was made. */
+/* Calls: Local. Finds the partners of one side, without the places of their pieces; then the places,
+ * in the buffers that ranks pass for `problem`. Errors: TG_NO_MEMORY; tg_pieces_free frees what was
+ * made. */
 tg_status tg_pieces_partners(tg_pieces *pieces, const tg_problem *problem, tg_op *op,
                              tg_space space);
+tg_status tg_pieces_blocks(tg_pieces *pieces, const tg_problem *problem, tg_op *op, tg_space space);
 
 /* Calls: Local. A packed buffer for those partners of a side that `packs` names; of the others only
  * the offset is set. In place of `pack` in tg_pieces_plan. Errors: TG_NO_MEMORY. */

@@ -8,7 +8,7 @@
 #include "primitives/rules.h"
 
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &tg_engine_alltoallw,
-                                                 TG_ROWS_EXCHANGE};
+                                                 &tg_engine_resharding, TG_ROWS_EXCHANGE};
 
 extern const tg_primitive tg_repartition;
 const tg_primitive tg_repartition = {

@@ -35,8 +35,8 @@ typedef void tg_grid(const ptrdiff_t *extent, int ndim, int P, bool to, char *te
 tg_grid tg_grid_ones, tg_grid_copies, tg_grid_uncopies, tg_grid_parts, tg_grid_unparts,
     tg_grid_gathered, tg_grid_reduced, tg_grid_turned, tg_grid_blocks;
 
-/* Calls: Local. Traffic of y[held] = x[owned], and of its adjoint from y to x. Loops over the
- * ranks. */
+/* Calls: Local. Traffic of y[held] = x[owned], and of its adjoint from y to x. Cost: that of the
+ * ranks, and of the parts of the axes. */
 tg_status tg_traffic_copy(const tg_layout *x, const tg_layout *y, tg_traffic *traffic);
 tg_status tg_traffic_sum(const tg_layout *x, const tg_layout *y, tg_traffic *traffic);
 

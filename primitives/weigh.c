@@ -3,17 +3,24 @@
  *
  * Rounds and bytes of the busiest rank are the terms of Hockney's model (Parallel Computing 20,
  * 1994), as Thakur, Rabenseifner and Gropp use it for collectives (2005). */
+#include "primitives/axes.h"
+#include "primitives/count.h"
 #include "primitives/exchange.h"
 #include "primitives/gathered.h"
 #include "primitives/holders.h"
+#include "primitives/resharding.h"
 #include "primitives/stepped.h"
 
-enum { NOT_KNOWN = -1 };
+#include <stdlib.h>
 
-/* What one rank carries in a run, and in how many rounds its groups are done. */
+enum { NOT_KNOWN = -1, PHASES = TG_MAX_NDIM };
+
+/* What one rank carries in a run, and in how many rounds each phase of it is done; a phase begins
+ * when the one before is over. */
 typedef struct {
     tg_carried carried;
-    int groups, rounds;
+    int groups;
+    ptrdiff_t rounds[PHASES];
 } rank_share;
 
 /* `op` stands for one rank: only rank, dtype, in_place and view are set. */
@@ -52,6 +59,7 @@ static tg_status weigh_ranks(const tg_problem *problem, bool backwards, const tg
     tg_status status = tg_success();
     const ptrdiff_t size = (ptrdiff_t)problem->dtype->size;
     bool chained = false; /* a rank's groups wait for each other */
+    ptrdiff_t rounds[PHASES] = {0};
     tg_op op;
     *weight = (tg_weight){0, 0, 0};
     for (int next = 0; status.code == TG_OK && next_rank(problem, &next, &op);) {
@@ -60,9 +68,12 @@ static tg_status weigh_ranks(const tg_problem *problem, bool backwards, const tg
         const tg_carried *c = &share.carried;
         weight->messages = larger(weight->messages, larger(c->messages[0], c->messages[1]));
         weight->bytes = larger(weight->bytes, size * larger(c->entries[0], c->entries[1]));
-        weight->rounds = larger(weight->rounds, share.rounds);
+        for (int i = 0; i < PHASES; i++)
+            rounds[i] = larger(rounds[i], share.rounds[i]);
         chained = chained || share.groups > 1;
     }
+    for (int i = 0; i < PHASES; i++)
+        weight->rounds += rounds[i];
     if (weight->messages == 0)
         weight->rounds = 0;
     else if (chained)
@@ -74,28 +85,30 @@ static tg_status weigh_ranks(const tg_problem *problem, bool backwards, const tg
 
 /* A rank sends one message at a time and receives one: as many rounds as the busiest rank has
  * partners are enough for all (Koenig 1916: so many colours for the edges of a bipartite graph). */
+static tg_status share_of_phase(const tg_problem *problem, const tg_op *op, bool backwards,
+                                int phase, rank_share *share)
+{
+    const tg_box owned = tg_layout_owned(&problem->x, op->rank),
+                 held = tg_layout_held(&problem->y, op->rank);
+    const ptrdiff_t most = tg_largest_count;
+    tg_exchanged of[2]; /* by tg_space: what x gives, what y takes */
+    tg_status status = tg_count_holders(&problem->y, &owned, op->rank, most, &of[TG_X]);
+    if (status.code == TG_OK)
+        status = tg_count_owners(&problem->x, &held, op->rank, most, &of[TG_Y]);
+    for (tg_space space = TG_X; space <= TG_Y && status.code == TG_OK; space++) {
+        const int way = (space == TG_X) == backwards; /* it sends (0), or receives */
+        share->carried.messages[way] += of[space].messages;
+        share->carried.entries[way] += of[space].entries;
+        share->rounds[phase] = larger(share->rounds[phase], of[space].ranks);
+    }
+    return status;
+}
+
 static tg_status share_of_pieces(const tg_problem *problem, tg_op *op, bool backwards,
                                  const tg_pattern *pattern, rank_share *share)
 {
-    tg_pieces e = {.keep.ndim = problem->x.ndim};
-    tg_status status = tg_success();
     (void)pattern;
-    for (tg_space space = TG_X; space <= TG_Y && status.code == TG_OK; space++) {
-        const tg_side *s = &e.side[space];
-        const int way = (space == TG_X) == backwards; /* it sends (0), or receives */
-        int partners = 0;
-        status = tg_pieces_partners(&e, problem, op, space);
-        for (const tg_partner *p = s->partners; p < s->partners + s->npartners; p++) {
-            if (tg_is_self(s, p))
-                continue;
-            partners++;
-            share->carried.messages[way] += p->messages;
-            share->carried.entries[way] += p->entries;
-        }
-        share->rounds = partners > share->rounds ? partners : share->rounds;
-    }
-    tg_pieces_free(&e);
-    return status;
+    return share_of_phase(problem, op, backwards, 0, share);
 }
 
 static tg_status weigh_pieces(const tg_problem *problem, bool backwards, tg_weight *weight)
@@ -105,6 +118,48 @@ static tg_status weigh_pieces(const tg_problem *problem, bool backwards, tg_weig
 
 const tg_weights tg_weights_of_pieces = {"p", "its pieces, once for each partner",
                                          "Koenig 1916; Hockney 1994", weigh_pieces};
+
+/* A phase is a stage of axes.c. */
+static tg_status share_of_axes(const tg_problem *problem, tg_op *op, bool backwards,
+                               const tg_pattern *pattern, rank_share *share)
+{
+    tg_status status = tg_success();
+    (void)pattern;
+    for (int a = 0; a < problem->y.ndim && status.code == TG_OK; a++) {
+        tg_axis_stage stage;
+        if (!tg_has_axis_stage(problem, a))
+            continue;
+        status = tg_axis_stage_find(problem, op->rank, a, &stage);
+        if (status.code == TG_OK)
+            status = share_of_phase(&stage.problem, op, backwards, a, share);
+        free(stage.runs);
+    }
+    return status;
+}
+
+tg_status tg_weigh_axes(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return tg_axes_fit(problem) ? weigh_ranks(problem, backwards, NULL, share_of_axes, weight)
+                                : weigh_pieces(problem, backwards, weight);
+}
+
+static tg_status share_of_resharding(const tg_problem *problem, tg_op *op, bool backwards,
+                                     const tg_pattern *pattern, rank_share *share)
+{
+    /* Backwards the same is received and sent, and the phases change places. */
+    (void)backwards, (void)pattern;
+    return tg_resharding_share(problem, op, &share->carried, share->rounds);
+}
+
+tg_status tg_weigh_resharding(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    bool fits = true;
+    tg_op op;
+    for (int next = 0; fits && next_rank(problem, &next, &op);)
+        fits = tg_resharding_fits_here(problem, op.rank);
+    return fits ? weigh_ranks(problem, backwards, NULL, share_of_resharding, weight)
+                : weigh_pieces(problem, backwards, weight);
+}
 
 /* ---- schedules in groups ---- */
 
@@ -119,7 +174,7 @@ static tg_status add_group(tg_op *op, const tg_pattern *pattern, const tg_member
         if (!runs[sum])
             continue;
         tg_schedule_carried(&s, sum, &share->carried);
-        share->rounds += pattern->rounds(m->size, s.blocks);
+        share->rounds[0] += pattern->rounds(m->size, s.blocks);
     }
     share->groups++;
     tg_schedule_free(&s);

@@ -43,8 +43,8 @@ class Bench:
         sys.exit(1 if self.failed or not self.checks else 0)
 
 
-def cells_file(path, lines):
-    """A file for --cells; each line is (launch, cell, ranks, scaling, direction, size_bytes, case)."""
-    header = ("launch", "cell", "ranks", "scaling", "direction", "size_bytes", "case")
+def cells_file(path, lines, *more):
+    """A file for --cells; each line is (launch, cell, ranks, scaling, direction, size_bytes, case), and what more names."""
+    header = ("launch", "cell", "ranks", "scaling", "direction", "size_bytes", "case", *more)
     path.write_text("".join("\t".join(map(str, line)) + "\n" for line in [header, *lines]), encoding="ascii")
     return str(path)

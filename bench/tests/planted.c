@@ -6,10 +6,13 @@
  *   PLANT=random  the call takes PLANT_US more on one rank, another one each time
  *   PLANT=before  behind every second call the last rank is PLANT_US late for the next start
  *   PLANT=within  the last rank is PLANT_US late although it was waiting for the next start in time
+ *   PLANT=wave    calls come in waves of PLANT_CALLS; in every second one each takes PLANT_US more
+ *   PLANT_LOG     rank 0 notes the count of each call in this file
  *   PLANT_CLOCK   each rank's clock is some seconds away from the others, and goes at another rate
  */
 #include <mpi.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -40,6 +43,24 @@ static int next_random(int below)
     return (int)((state >> 33) % (uint64_t)below);
 }
 
+/* In every second wave of calls? */
+static int in_wave(void)
+{
+    const char *text = getenv("PLANT_CALLS");
+    const long length = text ? strtol(text, NULL, 10) : 1;
+    return calls++ / length % 2;
+}
+
+static void note_call(int count)
+{
+    static FILE *file;
+    const char *path = getenv("PLANT_LOG");
+    if (!file && path)
+        file = fopen(path, "w");
+    if (file)
+        fprintf(file, "%d\n", count);
+}
+
 int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm comm)
 {
     int rank, ranks, size, result = PMPI_Bcast(buffer, count, type, root, comm);
@@ -49,6 +70,10 @@ int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm com
     if (count < 64) /* decisions of tgbench itself */
         return result;
     const int last = rank == ranks - 1 && rank != root;
+    if (rank == 0)
+        note_call(count);
+    if (plants("wave") && in_wave())
+        delay();
     if (plants("flip") && last)
         ((unsigned char *)buffer)[(size_t)count * (size_t)size - 1] ^= 0x40;
     if (plants("late") && last)

@@ -18,6 +18,12 @@ CASES = [
          "send_recv shape=N from-ranks=0 to-ranks=1", "affine batch=64 features=1024:1024 grid=2x2",
          "halo shape=9 grid=4 kernel=3 padding=1 periodic=yes in-place=yes",
          "broadcast shape=12 from=1 to=Pc accumulate=yes dtype=i32"]),
+    (5, ["raw:MPI_Scatterv shape=1x37x5 from=1x1x1 from-ranks=4 to=1x3x1", "raw:MPI_Gatherv shape=37x5 from=4x1 from-ranks=3,0,4,1 "
+         "to=1x1 to-ranks=2", "raw:MPI_Allgatherv shape=37x2 from=4x1 from-ranks=3,0,4,1 to=4cx1 to-ranks=0,1,3,4",
+         "raw:MPI_Reduce_scatter shape=11 from=3c to=3 from-ranks=4,0,2 to-ranks=2-4:2,0", "raw:MPI_Sendrecv shape=9x7 from-ranks=3 "
+         "to-ranks=1", "raw:MPI_Alltoallv shape=7x9 from=2x2 to=2x2c", "raw:MPI_Alltoallv shape=9x8x7 from=2x1x2 to=1x5x1 dtype=c64",
+         "raw:repartition_messages shape=7x9 from=2x2 to=5x1 to-ranks=4-0:-1", "raw:halo_messages shape=9x9 grid=2x2 kernel=5 periodic=yes",
+         "raw:halo_messages shape=1x8x32x32 grid=1x1x5x1 kernel=5x5 padding=2x2"]),
 ]
 
 EVERYWHERE = [
@@ -28,9 +34,17 @@ EVERYWHERE = [
     "allocate shape=1xN grid=1xP", "deallocate shape=2xN grid=1xP", "clear shape=2xN grid=1xP", "add shape=2xN grid=1xP",
     "copy shape=2xN grid=1xP in-place=yes", "move shape=2xNx3 in-place=yes", "move shape=2xN grid=1xP accumulate=yes",
     "halo shape=30x8 grid=Px1 kernel=5x3 padding=2x1", "affine batch=3 features=13:5 grid=1xP",
+    "kernel:affine batch=3 features=13:5 grid=Px1",
+    "kernel:convolution batch=2 channels=4:6 space=17x9 kernel=3x3 padding=1x1 grid=1x1xPx1",
+    "convolution batch=2 channels=4:6 space=17x9 kernel=3x3 padding=1x1 grid=1x1xPx1 store-x=nchw8c store-y=nchw16c",
     "affine batch=3 features=13:5 grid=Px1 dtype=f64 bias=no", "raw:MPI_Bcast shape=N from=1 to=Pc",
     "raw:MPI_Reduce shape=N from=Pc to=1", "raw:MPI_Allreduce shape=N grid=Pc",
     "raw:MPI_Alltoallw shape=Nx3 from=Px1 to=1xP", "raw:memcpy shape=N", "raw:noop shape=N",
+    "raw:MPI_Scatterv shape=N from=1 to=P", "raw:MPI_Gatherv shape=N from=P to=1", "raw:MPI_Allgatherv shape=N from=P to=Pc",
+    "raw:MPI_Reduce_scatter shape=N from=Pc to=P", "raw:MPI_Alltoallv shape=Nx3 from=Px1 to=1xP",
+    "raw:MPI_Alltoallv shape=7xNx2 from=1x1xP to=Px1x1", "raw:repartition_messages shape=Nx3 from=1xP to=Px1",
+    "raw:halo_messages shape=2x30x7 grid=1xPx1 kernel=5x3 padding=2x1", "raw:halo_messages shape=30x8 grid=Px1 kernel=5x3 periodic=yes",
+    "raw:MPI_Sendrecv shape=N from-ranks=0 to-ranks=0",
 ]
 
 

@@ -1,6 +1,6 @@
 """test_train.py TGBENCH MPIEXEC NETWORKS: LeNet-5 learns images that this test draws. The losses at 1, 3 and 4 ranks are the
-same to 1e-4, the parameters are dealt out as in the paper, most test images are classified right, and files or words that are
-wrong give exit status 2 and one line, with nothing overwritten."""
+same to 1e-4, the parameters are dealt out as in the paper, most test images are classified right, a run goes on behind a
+checkpoint at any rank count, and files or words that are wrong give exit status 2 and one line, with nothing overwritten."""
 import gzip
 import pathlib
 import random
@@ -63,12 +63,64 @@ def check_network(bench, network, ranks, most):
 
 def check_same_losses(bench, networks):
     alone = check_network(bench, str(networks / "lenet5-1.txt"), 1, 61706)
-    for ranks, name, most in ((3, "lenet5-batch.txt", None), (4, "lenet5.txt", 17409)):
+    for ranks, name, most in ((3, "lenet5-batch.txt", None), (3, "lenet5-data.txt", 61706), (4, "lenet5.txt", 17409)):
         # features over 3 ranks: rank 0 has the other layers and a third of 400 x 120, and the bias
         most = most or 61706 - 48000 + 120 * 134
         losses = check_network(bench, str(networks / name), ranks, most)
         gap = max(abs(a - b) for a, b in zip(alone, losses))
         bench.check(gap < 1e-4, f"losses of {name} differ from those of one rank by {gap}")
+
+
+def train_to(bench, ranks, network, folder, *words):
+    """Returns training.csv without its rates."""
+    status, _, ours = bench.run(ranks, "train", network, *WORDS, "--deterministic", "--output", folder, *words)
+    bench.check(status == 0 and not ours, f"{network} on {ranks}, {words}: status {status}, {ours}")
+    return [(row["step"], row["epoch"], row["loss"], row["test_accuracy"]) for row in bench.rows(folder, "training")]
+
+
+def check_checkpoints(bench):
+    """24 steps at once, and 10 of them, then the rest."""
+    whole = train_to(bench, 3, "lenet5-batch", "whole", "--steps", "24", "--optimizer", "adam", "--checkpoint", "whole.c")
+    again = train_to(bench, 3, "lenet5-batch", "again", "--steps", "24", "--optimizer", "adam", "--checkpoint", "again.c")
+    bench.check(whole == again and whole, "--deterministic repeats bit for bit")
+    bench.check((bench.folder / "whole.c").read_bytes() == (bench.folder / "again.c").read_bytes(), "so do the checkpoints")
+    part = train_to(bench, 3, "lenet5-batch", "part", "--steps", "10", "--optimizer", "adam", "--checkpoint", "part.c")
+    bench.check(len(part) == 11 and not (bench.folder / "part.c.new").exists(), f"{len(part)} rows of 10 steps and a test")
+    (bench.folder / "other").mkdir()
+    for folder in ("part", "other"):  # rows behind the checkpoint are made again
+        rows = (bench.folder / "part" / "training.csv").read_text()
+        (bench.folder / folder / "training.csv").write_text(rows + "11,1,9.9,1.0,\n12,1,9")
+    rest = train_to(bench, 3, "lenet5-batch", "part", "--steps", "24", "--resume", "part.c", "--checkpoint", "part2.c")
+    losses = [row for row in rest if row[2]]
+    bench.check(losses == [row for row in whole if row[2]], "a run that goes on is the whole one, bit for bit")
+    bench.check((bench.folder / "part2.c").read_bytes() == (bench.folder / "whole.c").read_bytes(), "to the last state")
+    other = [row for row in train_to(bench, 4, "lenet5", "other", "--steps", "24", "--resume", "part.c") if row[2]]
+    gap = max(abs(float(a[2]) - float(b[2])) for a, b in zip(losses, other))
+    bench.check(len(other) == 24 and gap < 1e-3, f"on 4 ranks of another layout the losses differ by {gap}")
+
+
+def check_wrong_checkpoints(bench):
+    good = (bench.folder / "part.c").read_bytes()
+    small = pathlib.Path(bench.folder / "small.txt")
+    small.write_text("flatten shape=Nx1x28x28 from=Px1x1x1 to=Px1\naffine batch=N features=784:10 grid=1xP\ncross_entropy shape=Nx10\n",
+                     encoding="ascii")
+    for name, data, words, names in (
+            ("absent.c", None, ["lenet5-1"], ["absent.c", "No such"]),
+            ("empty.c", b"", ["lenet5-1"], ["empty.c", "checkpoint"]),
+            ("other.c", b"something else\n", ["lenet5-1"], ["other.c", "checkpoint"]),
+            ("short.c", good[:-1], ["lenet5-1"], ["short.c", "truncated"]),
+            ("half.c", good[:len(good) // 2], ["lenet5-1"], ["half.c", "truncated"]),
+            ("bit.c", good[:5000] + bytes([good[5000] ^ 4]) + good[5001:], ["lenet5-1"], ["bit.c", "changed"]),
+            ("part.c", good, ["small.txt"], ["part.c", "another network"]),
+            ("part.c", good, ["lenet5-1", "--seed", "2"], ["--seed 2", "part.c"]),
+            ("part.c", good, ["lenet5-1", "--batch", "7"], ["--batch 7", "64"]),
+            ("part.c", good, ["lenet5-1", "--optimizer", "sgd"], ["--optimizer sgd", "adam"])):
+        if data is not None:
+            (bench.folder / name).write_bytes(data)
+        check_wrong(bench, [*words, "--data", "data", "--resume", name, "--output", "none"], names)
+        bench.check(not (bench.folder / "none").exists(), f"{name}: nothing is written")
+    check_wrong(bench, ["lenet5-1", "--data", "data", "--batch", "64", "--steps", "1", "--checkpoint", "no/folder/c"], ["no/folder/c"],
+                output=True)
 
 
 def spoil(bench, name, change):
@@ -85,11 +137,12 @@ def spoil(bench, name, change):
     return ["--data", "spoiled"]
 
 
-def check_wrong(bench, words, names):
+def check_wrong(bench, words, names, output=False):
+    """output: some may have been printed before."""
     for ranks in (0, 3):
-        status, output, ours = bench.run(ranks, "train", *words)
-        bench.check(status == 2 and len(ours) == 1 and all(name in ours[0] for name in names) and not output,
-                    f"{words} on {ranks}: status {status}, {ours}, {output!r}; expected {names}")
+        status, said, ours = bench.run(ranks, "train", *words)
+        bench.check(status == 2 and len(ours) == 1 and all(name in ours[0] for name in names) and (output or not said),
+                    f"{words} on {ranks}: status {status}, {ours}, {said!r}; expected {names}")
 
 
 def check_wrong_files(bench, network):
@@ -122,8 +175,10 @@ def check_wrong_words(bench, network):
             (lambda t: t.replace("relu shape=Nx120", "relu dtype=f64 shape=Nx120"), ["line 10", "f64"])):
         (bench.folder / "changed.txt").write_text(change(text), encoding="ascii")
         check_wrong(bench, ["changed.txt", "--data", "data"], ["changed.txt", *names])
+    (bench.folder / "changed.txt").write_text(text.replace("relu shape=Nx84", "affine batch=N features=84:84 algorithm=auto"), encoding="ascii")
+    check_wrong(bench, ["changed.txt", "--data", "data", "--deterministic"], ["--deterministic", "algorithm=auto"])
     for words, names in ((["absent.txt", "--data", "data"], ["absent.txt"]), ([network, "--data", "absent"], ["absent"]), ([], ["network"]),
-                         ([network, "--batch", "0"], ["--batch"]), ([network, "--rate", "fast"], ["fast"]),
+                         ([network, "--batch", "0"], ["--batch"]), ([network, "--rate", "fast"], ["fast"]), ([network, "--optimizer", "x"], ["sgd or adam"]),
                          ([network, network], ["one network"]), ([network, "--data", "data", "--batch", "5000"], ["5000", str(TRAIN)])):
         check_wrong(bench, words, names)
 
@@ -140,6 +195,8 @@ def main():
     networks = pathlib.Path(sys.argv[3])
     make_data(bench.folder / "data")
     check_same_losses(bench, networks)
+    check_checkpoints(bench)
+    check_wrong_checkpoints(bench)
     check_not_overwritten(bench, str(networks / "lenet5-1.txt"))
     check_wrong_files(bench, str(networks / "lenet5-1.txt"))
     check_wrong_words(bench, str(networks / "lenet5-1.txt"))

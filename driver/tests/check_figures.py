@@ -23,7 +23,10 @@ LINK = "{http://www.w3.org/1999/xlink}href"
 FILLED = {"#gpPt%d" % n for n in (4, 6, 8, 10, 12, 14)}
 HOLLOW = {"#gpPt%d" % n for n in (3, 5, 7, 9, 11, 13)}
 BESIDE = {"raw:MPI_Bcast": "broadcast", "raw:MPI_Reduce": "sum_reduce",
-          "raw:MPI_Allreduce": "all_sum_reduce", "raw:MPI_Alltoallw": "repartition"}
+          "raw:MPI_Allreduce": "all_sum_reduce", "raw:MPI_Alltoallw": "repartition",
+          "raw:MPI_Scatterv": "scatter", "raw:MPI_Gatherv": "gather", "raw:MPI_Allgatherv": "all_gather",
+          "raw:MPI_Reduce_scatter": "reduce_scatter", "raw:MPI_Alltoallv": "repartition", "raw:MPI_Sendrecv": "send_recv",
+          "raw:repartition_messages": "repartition", "raw:halo_messages": "halo"}
 
 Question = collections.namedtuple("Question", "scaling column x wants value")
 

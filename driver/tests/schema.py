@@ -1,5 +1,5 @@
 """schema.py: checks a JSON value against a schema in the part of JSON Schema (draft 2020-12) that our schemas use: $ref to
-$defs, type, const, enum, required, properties, patternProperties, additionalProperties, items, pattern, minimum. A word
+$defs, type, const, enum, anyOf, required, properties, patternProperties, additionalProperties, items, pattern, minimum. A word
 of a schema that is not known here is an error: nothing is passed over in silence."""
 import re
 
@@ -46,6 +46,9 @@ def problems(value, schema, root=None, where="$"):
         elif word == "enum":
             if value not in rule:
                 found.append(f"{where}: {value!r:.60} is none of {rule}")
+        elif word == "anyOf":
+            if all(problems(value, choice, root, where) for choice in rule):
+                found.append(f"{where}: is none of {rule}")
         elif word == "required":
             found += [f"{where}: no member {name!r}" for name in rule if isinstance(value, dict) and name not in value]
         elif word == "pattern":

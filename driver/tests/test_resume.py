@@ -68,6 +68,25 @@ class Goes(Case):
         self.assertEqual({cell: after[cell] for cell in before}, before)
         self.expect_whole()
 
+    def test_turns(self):
+        """Of cells that take turns only some have a row: all of them are measured again, together."""
+        self.campaign.write_text(test_run.CAMPAIGN.replace("[cells two]", "turns = yes\n[cells two]"))
+        for seed in map(str, range(1, 20)):  # with one of them a pair is the first of two ranks
+            self.assertEqual(self.run_it("--seed", seed, FAKE_MODE="die").returncode, 1)
+            turns = next(c["turns"] for c in self.logged() if c["ranks"] == 2)
+            if turns[0] == turns[1]:
+                break
+            shutil.rmtree(self.output)
+            self.log.unlink()
+        order = next(c["order"] for c in self.logged() if c["ranks"] == 2)
+        status = {int(r["cell"]): r["status"] for r in self.rows("cells.csv")}
+        self.assertEqual([status.get(cell) for cell in order[:3]], ["ok", "killed", None])
+        self.log.unlink()
+        self.assertEqual(self.resume().returncode, 0)
+        call, = self.logged()
+        self.assertEqual((call["ranks"], call["order"]), (2, order))
+        self.expect_whole()
+
     def test_torn(self):
         """A driver that is killed leaves unfinished lines behind, and samples without a cell."""
         self.assertEqual(self.run_it("--order", "given").returncode, 0)

@@ -219,6 +219,38 @@ class Good(Case):
         self.assertEqual([n for c in self.logged() for n in c["order"]], list(range(1, 57)))
         self.assertEqual([(r["case"], r["direction"]) for r in self.rows("summary.csv")], summary)
 
+    def test_turns(self):
+        """Cells of the same ranks, size and direction stand together in every order; others take no turns."""
+        self.campaign.write_text(CAMPAIGN.replace("launches = 1", "launches = 3").replace("[cells two]", "turns = yes\n[cells two]"))
+        self.assertEqual(self.run_it().returncode, 0)
+        lines = [line.split("\t") for line in (self.runs()[0] / "plan.tsv").read_text().splitlines()]
+        self.assertEqual(lines[0][-1], "turn")
+        told = {int(line[1]): line for line in lines[1:]}
+        self.assertEqual(len(told), 3 * 14)
+        alone = [number for number, line in told.items() if line[7] == ""]
+        self.assertTrue(all("MPI_Bcast" not in told[number][6] for number in alone))
+        self.assertEqual(len(alone), 3 * (14 - 2 * 4))
+        partners = {}
+        for number, line in told.items():
+            if number not in alone:
+                partners.setdefault(int(line[7]), []).append(number)
+        for first, members in partners.items():
+            self.assertEqual(members, [first, first + 1] if members[0] == first else [first + 1, first])
+            self.assertEqual(told[first][0], told[first + 1][0])
+            self.assertEqual(told[first][2:6], told[first + 1][2:6])
+            self.assertEqual({told[first][6].split()[0], told[first + 1][6].split()[0]}, {"broadcast", "raw:MPI_Bcast"})
+        orders = set()
+        for call in self.logged():
+            numbers = call["order"]
+            for number in numbers:
+                if number in partners:
+                    self.assertEqual(numbers[numbers.index(number) + 1], number + 1)
+            orders.add((call["ranks"], tuple(number - min(numbers) for number in numbers)))
+        self.assertGreater(len(orders), 3, "the pairs are shuffled")
+        shutil.rmtree(self.output)
+        self.assertEqual(self.run_it("--turns", "no").returncode, 0)
+        self.assertNotIn("turn", (self.runs()[0] / "plan.tsv").read_text())
+
     def test_settings(self):
         """Settings that tgbench knows: from the campaign, replaced by options, given to each launch."""
         self.campaign.write_text(CAMPAIGN.replace("seed     = 7", "sync = window\nmax-reps = 50\nraw = all\ncache = cold"))
@@ -408,7 +440,7 @@ class Bad(Case):
         def said(*words):
             return subprocess.run([PROGRAM, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True)
 
-        self.expect_error(said(), "expected run, compare, plot, export, import, selfcheck or list")
+        self.expect_error(said(), "expected run, compare, plot, export, import, selfcheck, train or list")
         self.expect_error(said("walk"), "'walk'", "expected")
         self.expect_error(said("run"), "expected the name of a campaign")
         self.expect_error(said("run", "no-such-campaign"), "'no-such-campaign'", "expected")

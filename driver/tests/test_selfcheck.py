@@ -16,10 +16,19 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-KINDS = ["ascending", "again", "shuffled", "counted"]
-CHECKS = ["values", "timer", "no-op", "skew of starts", "8 B broadcast, mean / value", "the same again", "shuffled sizes",
-          "with counters", "broadcast / MPI_Bcast", "sum_reduce / MPI_Reduce", "all_sum_reduce / MPI_Allreduce",
-          "seconds per cell"]
+KINDS = ["ascending", "again", "shuffled", "counted", "beside", "fastest"]
+FAMILY = KINDS[:4]  # of the same cells
+BESIDE = ["broadcast / MPI_Bcast", "sum_reduce / MPI_Reduce", "all_sum_reduce / MPI_Allreduce", "scatter / MPI_Scatterv",
+          "gather / MPI_Gatherv", "all_gather / MPI_Allgatherv", "reduce_scatter / the call"]
+FASTEST = ["broadcast / MPI_Bcast", "all_sum_reduce / MPI_Allreduce", "all_gather / MPI_Allgatherv", "repartition / the better call"]
+COPY = ["repartition, strided", "repartition, contiguous", "halo, contiguous", "halo, strided"]
+# Headings and their checks; the names of the last ones are made different here.
+CHECKS = {"the clock": ["values", "timer", "no-op", "skew of starts", "8 B broadcast, mean / value"],
+          "launches of the same cells": ["the same again", "shuffled sizes", "with counters"],
+          "an operator beside the raw call, in turns": [*BESIDE, "small halo - its messages"],
+          "algorithm=auto beside the library's own ways, in turns": FASTEST,
+          "a copy of y / algorithm=auto, 16 MiB, in turns": COPY,
+          "the time of this check": ["seconds per cell"]}
 
 
 class Case(unittest.TestCase):
@@ -44,12 +53,14 @@ class Case(unittest.TestCase):
 
     def verdicts(self, done):
         """Checks by name; every line of the table is looked at."""
-        lines = done.stdout.splitlines()[:len(CHECKS)]
-        found = {}
-        for line, name in zip(lines, CHECKS, strict=True):
-            match = re.fullmatch(r"(ok|look|n\.a\.|wrong) +" + re.escape(name) + r" +(\S.*) \((.+)\)", line)
-            self.assertTrue(match, line)
-            found[name] = match.group(1)
+        lines, found = iter(done.stdout.splitlines()), {}
+        for heading, names in CHECKS.items():
+            self.assertEqual(next(lines), heading)
+            for name in names:
+                line = next(lines)
+                match = re.fullmatch(r"  (ok|look|n\.a\.|wrong) +" + re.escape(name) + r" +(\S.*) \((.+)\)", line)
+                self.assertTrue(match, line)
+                found["auto " * (names is FASTEST) + name] = match.group(1)
         self.assertIn(found.pop("timer"), ("ok", "look", "n.a."))  # reads this machine's clock
         return found
 
@@ -65,7 +76,7 @@ class Verdicts(Case):
         crowded = "share a core" in done.stdout
         if not crowded:
             self.assertEqual(set(found.values()), {"ok"}, done.stdout)
-            self.assertRegex(done.stdout.splitlines()[-1], r"^1[12] ok, [01] look, 0 n\.a\., 0 wrong$")
+            self.assertRegex(done.stdout.splitlines()[-1], r"^2[45] ok, [01] look, 0 n\.a\., 0 wrong$")
         self.assertIn("12 of 12 cells not different", done.stdout)
         self.assertEqual(list(self.scratch.iterdir()), [])
         calls = self.logged()
@@ -73,23 +84,26 @@ class Verdicts(Case):
         for kind in KINDS:
             mine = [call for call in calls if call["kind"] == kind]
             self.assertEqual([call["launch"] for call in mine], list(range(8)))
-            self.assertTrue(all(sorted(call["cells"]) == list(range(12)) for call in mine))
+            self.assertEqual(len({tuple(sorted(call["cells"])) for call in mine}), 1)
+            self.assertTrue(kind not in FAMILY or sorted(mine[0]["cells"]) == list(range(12)))
             orders = {tuple(call["cells"]) for call in mine}
             self.assertEqual(len(orders), 8 if kind == "shuffled" else 1)
             self.assertTrue(all(("--counters" in call["options"]) == (kind == "counted") for call in mine))
-        self.assertEqual(sorted({call["kind"] for call in calls[:4]}), sorted(KINDS), "kinds are launched in turns")
-        self.assertEqual(len({tuple(call["kind"] for call in calls[k:k + 4]) for k in (0, 4, 8, 12)}), 4)
+        self.assertEqual(sorted({call["kind"] for call in calls[:6]}), sorted(KINDS), "kinds are launched in turns")
+        self.assertEqual(len({tuple(call["kind"] for call in calls[k:k + 6]) for k in range(0, 36, 6)}), 6)
+        self.assertIn("the better call   1 MiB: 0.79 [0.7", done.stdout)  # the figure is that of MPI_Alltoallv
 
     def test_different(self):
-        for mode, name in (("again", "the same again"), ("shuffled", "shuffled sizes"), ("counted", "with counters"),
-                           ("late", "8 B broadcast, mean / value"), ("slow_noop", "no-op"), ("operators", "broadcast / MPI_Bcast")):
+        for mode, *names in (("again", "the same again"), ("shuffled", "shuffled sizes"), ("counted", "with counters"),
+                           ("late", "8 B broadcast, mean / value"), ("slow_noop", "no-op"), ("operators", *BESIDE),
+                           ("auto", *(f"auto {name}" for name in FASTEST), "repartition, contiguous", "halo, contiguous")):
             with self.subTest(mode=mode):
                 done = self.run_it("--launches", "6", mode=mode)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 found = self.verdicts(done)
-                self.assertEqual(found[name], "n.a." if "share a core" in done.stdout else "look", done.stdout)
-                others = {verdict for check, verdict in found.items() if check != name and "MPI_" not in check}
-                self.assertEqual(others, {"ok"}, done.stdout)
+                looks = {check for check, verdict in found.items() if verdict == ("n.a." if "share a core" in done.stdout else "look")}
+                self.assertEqual(looks - {"small halo - its messages"}, set(names), done.stdout)
+                self.assertEqual(set(found.values()) - {"n.a."} | {"look"}, {"ok", "look"}, done.stdout)
 
     def test_drift(self):
         """What drifts touches all kinds alike: no difference is seen."""
@@ -105,6 +119,16 @@ class Verdicts(Case):
         found = self.verdicts(done)
         self.assertEqual([found[name] for name in ("the same again", "shuffled sizes", "with counters")], ["n.a."] * 3)
         self.assertIn("4 launches each are too few", done.stdout)
+        turns = [name for names in list(CHECKS.values())[2:5] for name in names]
+        self.assertEqual([found["auto " * (name not in found) + name] for name in turns], ["n.a."] * len(turns))
+        self.assertEqual(done.stdout.count("4 launches are too few for an interval"), len(turns))
+
+    def test_short_of_time(self):
+        """Large tensors are left out where a launch would have no time for them."""
+        done = self.run_it("--launches", "6", "--budget", "20s")
+        found = self.verdicts(done)
+        self.assertEqual({found[name] for name in COPY} | {found["auto " + name] for name in FASTEST}, {"n.a."}, done.stdout)
+        self.assertEqual({call["kind"] for call in self.logged()}, set(KINDS) - {"fastest"})
 
     def test_wrong(self):
         for mode, figure in (("wrong", "1 not ok"), ("die", "1 failed")):
@@ -127,7 +151,7 @@ class Verdicts(Case):
         run, = (self.folder / "kept rows").iterdir()
         self.assertRegex(run.name, r"^\d{8}T\d{6}Z_.+_selfcheck$")
         self.assertIn(f"rows: {run}", done.stdout)
-        self.assertEqual({path.name for path in run.iterdir() if path.is_dir()}, {*KINDS, "beside"})
+        self.assertEqual({path.name for path in run.iterdir() if path.is_dir()}, set(KINDS))
         self.assertEqual(list(self.scratch.iterdir()), [])
 
     def test_stopped(self):

@@ -7,6 +7,7 @@
 #include "layers/layers.h"
 #include "layers/tests/harness.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,9 @@ typedef struct {
     char text[512];
     tgl_problem problem;
     tgl_layer *layer;
-    ptrdiff_t x_count, y_count;
+    ptrdiff_t x_count, y_count; /* entries of the buffers */
+    ptrdiff_t x_last, y_last;   /* places of the last entries of the boxes; -1: empty */
+    tg_box x_box, y_box;
     void *x, *y, *dx, *dy;
 } setup;
 
@@ -39,6 +42,14 @@ static inline void *make(const setup *s, ptrdiff_t count)
     return calloc((size_t)count + 1, s->problem.dtype->size);
 }
 
+static inline ptrdiff_t last_of(const tg_box *box, const tg_store *store)
+{
+    ptrdiff_t at[TG_MAX_NDIM];
+    for (int d = 0; d < box->ndim; d++)
+        at[d] = box->hi[d] - 1;
+    return tg_box_count(box) > 0 ? tg_store_index(store, box, at) : -1;
+}
+
 static inline bool begin(setup *s, const char *text, int P, int rank)
 {
     const tgl_kind *kind;
@@ -54,8 +65,12 @@ static inline bool begin(setup *s, const char *text, int P, int rank)
     if (status.code != TG_OK)
         return false;
     const tg_box x = tg_layout_held(&s->problem.x, rank), y = tg_layout_held(&s->problem.y, rank);
-    s->x_count = tg_box_count(&x);
-    s->y_count = tg_box_count(&y);
+    s->x_count = tg_store_entries(&s->problem.store_x, &x);
+    s->y_count = tg_store_entries(&s->problem.store_y, &y);
+    s->x_box = x;
+    s->y_box = y;
+    s->x_last = last_of(&x, &s->problem.store_x);
+    s->y_last = last_of(&y, &s->problem.store_y);
     s->x = make(s, s->x_count);
     s->dx = make(s, s->x_count);
     s->y = make(s, s->y_count);
@@ -84,6 +99,25 @@ static inline double spoil(const setup *s, void *array, ptrdiff_t i)
     return was;
 }
 
+/* What lies behind the last channel of a block: zeros, as the next layer expects. */
+static inline void check_tails(const setup *s, const tg_box *box, const tg_store *store,
+                               const void *buffer, ptrdiff_t count)
+{
+    double all = 0, inside = 0;
+    ptrdiff_t index[TG_MAX_NDIM], entries = tg_box_count(box);
+    if (store->block == 0)
+        return;
+    for (ptrdiff_t i = 0; i < count; i++)
+        all += fabs(s->problem.dtype->get(buffer, i));
+    for (ptrdiff_t i = 0; i < entries; i++) {
+        ptrdiff_t rest = i;
+        for (int d = box->ndim - 1; d >= 0; rest /= box->hi[d] - box->lo[d], d--)
+            index[d] = box->lo[d] + rest % (box->hi[d] - box->lo[d]);
+        inside += fabs(s->problem.dtype->get(buffer, tg_store_index(store, box, index)));
+    }
+    CHECK(fabs(all - inside) <= 1e-9 * all, "tails of %g: %s", all - inside, s->text);
+}
+
 static inline void check_values(setup *s)
 {
     tgl_fill(s->layer, SEED, s->x, s->dy);
@@ -93,20 +127,22 @@ static inline void check_values(setup *s)
     tgl_backward(s->layer, s->x, s->dy, s->dx);
     wrong = tgl_count_wrong_backward(s->layer, SEED, s->dx);
     CHECK(wrong == 0, "%td wrong in dx and gradients: %s", wrong, s->text);
+    check_tails(s, &s->y_box, &s->problem.store_y, s->y, s->y_count);
+    check_tails(s, &s->x_box, &s->problem.store_x, s->dx, s->x_count);
 }
 
 static inline void check_spoiled(setup *s)
 {
     const tg_dtype *dtype = s->problem.dtype;
     const tgl_parameter *p;
-    if (s->y_count > 0) {
-        spoil(s, s->y, s->y_count - 1);
+    if (s->y_last >= 0) {
+        spoil(s, s->y, s->y_last);
         CHECK(tgl_count_wrong_forward(s->layer, SEED, s->y) == 1, "y: %s", s->text);
     }
-    if (s->x_count > 0) {
-        double was = spoil(s, s->dx, s->x_count - 1);
+    if (s->x_last >= 0) {
+        double was = spoil(s, s->dx, s->x_last);
         CHECK(tgl_count_wrong_backward(s->layer, SEED, s->dx) == 1, "dx: %s", s->text);
-        dtype->put(s->dx, s->x_count - 1, was);
+        dtype->put(s->dx, s->x_last, was);
     }
     for (int i = 0; (p = tgl_parameter_at(s->layer, i)); i++) {
         if (!p->gradient || tg_box_count(&p->box) == 0)

@@ -1,12 +1,17 @@
 /* test_kinds.c: every layer of the list against its formula, entry by entry: y, dx and gradients, on
  * listed and on random cases; a spoiled entry must be counted;
  * runs allocate nothing; the smooth layers pass a Taylor test. */
+#include "layers/kernel.h"
 #include "layers/tests/allocations.h"
 #include "layers/tests/cases.h"
 
 #include <math.h>
 
 enum { RANDOM_CASES = 40, RUNS = 20, TEXT = 512 };
+
+static const char *const kernels[] = {"openblas", "onednn"};
+static const char *const stores[] = {"row", "nchw8c", "nchw16c"};
+enum { STORES = sizeof stores / sizeof *stores };
 
 /* A case and the ranks it needs. */
 typedef struct {
@@ -80,6 +85,14 @@ static const listed cases[] = {
     {1, "repartition shape=4x5"},
     {4, "repartition shape=7x5 from=4x1 to=2x2 to-ranks=3-0:-1"},
     {6, "repartition shape=3x5x2 from=1x3x2 to=6x1x1 dtype=f64"},
+    /* channels that fill blocks, and more than one block */
+    {2, "convolution batch=2 channels=16:32 space=6x5 kernel=3x3 padding=1x1 grid=1x1x2x1"},
+    {4, "convolution batch=1 channels=32:16 space=7x6 kernel=3x3 padding=1x1 grid=1x2x2x1"},
+    {4, "convolution batch=2 channels=17:24 space=4x9 kernel=1x3 stride=1x2 grid=2x1x1x2"},
+    {2, "convolution batch=1 channels=32:32 space=6x6 kernel=3x3 padding=1x1 groups=2 "
+        "grid=1x2x1x1"},
+    {2, "max_pool shape=2x20x6x6 kernel=2x2 grid=1x1x2x1"},
+    {2, "sigmoid shape=3x17x4 grid=1x2x1"},
     {1, "cross_entropy shape=7x10"},
     {2, "cross_entropy shape=1x10 grid=1x2 dtype=f64"},
     {3, "cross_entropy shape=2x5 grid=3x1 ranks=2-0:-1"},
@@ -94,11 +107,69 @@ static const listed cases[] = {
     {16, "mse shape=9x5x7x11 grid=1x4x2x2"},
 };
 
+/* Is there such a row of kernels in this build? */
+static bool has_kernels(const char *name)
+{
+    return tgl_conv_known(name).code == TG_OK;
+}
+
+static bool is_convolution(const char *text)
+{
+    return strncmp(text, "convolution", strlen("convolution")) == 0;
+}
+
+/* Does the layer take blocks? Tensors of one axis have no channels. */
+static bool takes_stores(const char *text)
+{
+    const tgl_kind *kind;
+    tgl_words words = {.count = 0};
+    read_words(text, &kind, &words);
+    const char *shape = tgl_words_get(&words, "shape");
+    bool takes = false;
+    for (const tgl_key *key = kind->keys; key->name; key++)
+        takes = takes || strcmp(key->name, "store-x") == 0;
+    takes = takes && (!shape || strchr(shape, 'x'));
+    tgl_words_free(&words);
+    return takes;
+}
+
+/* In stores that change from case to case: a convolution in any two, another layer in one. */
+static void check_stores(const char *text, size_t number, int P, int rank)
+{
+    char with[TEXT];
+    if (!takes_stores(text))
+        return;
+    if (is_convolution(text))
+        snprintf(with, sizeof with, "%s store-x=%s store-y=%s", text, stores[number % STORES],
+                 stores[number / STORES % STORES]);
+    else
+        snprintf(with, sizeof with, "%s store-x=%s", text, stores[1 + number % (STORES - 1)]);
+    check_case(with, P, rank);
+}
+
+/* A convolution by every library, another layer as it is; and in other stores. */
+static void check_listed(const char *text, size_t number, int P, int rank)
+{
+    char with[TEXT];
+    for (size_t i = 0; is_convolution(text) && i < sizeof kernels / sizeof *kernels; i++)
+        if (has_kernels(kernels[i])) {
+            snprintf(with, sizeof with, "%s kernels=%s", text, kernels[i]);
+            check_case(with, P, rank);
+            check_stores(with, 4 * number + i, P, rank);
+        }
+    if (!is_convolution(text)) {
+        check_case(text, P, rank);
+        check_stores(text, number, P, rank);
+    }
+}
+
 /* ---- more checks ---- */
 
 /* With %d parts of an axis. */
 static const char *const busy[] = {
     "convolution batch=2 channels=3:4 space=24x5 kernel=3x3 padding=1x1 grid=1x1x%dx1",
+    "convolution batch=2 channels=3:4 space=24 kernel=3 grid=1x1x%d kernels=openblas",
+    "convolution batch=2 channels=3:4 space=24 kernel=3 grid=1x1x%d store-x=nchw8c store-y=nchw16c",
     "max_pool shape=2x3x24 kernel=3 stride=1 padding=1 grid=1x1x%d",
     "batch_norm shape=24x3x5 grid=%dx1x1",
     "layer_norm shape=3x24 grid=1x%d",
@@ -201,9 +272,17 @@ static void draw_convolution(int P, char *text, size_t size)
     }
     for (int w = 0; w < 5; w++)
         used += (size_t)snprintf(text + used, size - used, " %s", words[w]);
-    snprintf(text + used, size - used, " %s parts-out=%d bias=%s dtype=%s algorithm=%s", grid,
-             parts_out, draw(0, 1) ? "yes" : "no", draw(0, 1) ? "f32" : "f64",
-             draw(0, 1) ? "mpi" : "p2p");
+    const bool onednn = draw(0, 1) && has_kernels("onednn");
+    used += (size_t)snprintf(text + used, size - used, " kernels=%s dtype=%s",
+                             onednn       ? "onednn"
+                             : draw(0, 1) ? "openblas"
+                                          : "auto",
+                             onednn || draw(0, 1) ? "f32" : "f64");
+    used += (size_t)snprintf(text + used, size - used, " store-x=%s", stores[draw(0, STORES - 1)]);
+    used += (size_t)snprintf(text + used, size - used, " store-y=%s", stores[draw(0, STORES - 1)]);
+    used += (size_t)snprintf(text + used, size - used, " overlap=%s", draw(0, 1) ? "yes" : "no");
+    snprintf(text + used, size - used, " %s parts-out=%d bias=%s algorithm=%s", grid, parts_out,
+             draw(0, 1) ? "yes" : "no", draw(0, 1) ? "mpi" : "p2p");
 }
 
 /* key=AxBxC with numbers in [lo, hi]. */
@@ -288,7 +367,7 @@ int main(int argc, char **argv)
     harness_begin(&argc, &argv, &P, &rank);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (cases[i].ranks <= P)
-            check_case(cases[i].text, P, rank);
+            check_listed(cases[i].text, i, P, rank);
     state = (unsigned)P;
     for (int i = 0; i < RANDOM_CASES; i++) {
         draw_convolution(P, text, sizeof text);

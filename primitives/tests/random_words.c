@@ -81,9 +81,14 @@ static void random_parts(random_source *source, const long *extent, sketch *s)
     }
 }
 
+/* The ranks that a layout may have: so many from `first` on. */
+typedef struct {
+    int first, count;
+} rank_range;
+
 /* A grid, its ranks, its order and its parts, as the words `key`, `key`-ranks ... (or grid, ranks
  * ...). */
-static void append_layout(random_source *source, const char *key, int ranks, const sketch *s,
+static void append_layout(random_source *source, const char *key, rank_range ranks, const sketch *s,
                           char line[LINE_SIZE])
 {
     const char *join = strcmp(key, "grid") == 0 ? "" : "-", *prefix = *join == '\0' ? "" : key;
@@ -98,16 +103,16 @@ static void append_layout(random_source *source, const char *key, int ranks, con
         any = any || s->explicit_parts[d];
         order[i] = i;
     }
-    if (chance(source, 70)) { /* any ranks in any order, the others idle */
-        for (int r = 0; r < ranks; r++)
-            list[r] = r;
-        shuffle(source, list, ranks);
+    if (ranks.first > 0 || chance(source, 70)) { /* any ranks in any order, the others idle */
+        for (int r = 0; r < ranks.count; r++)
+            list[r] = ranks.first + r;
+        shuffle(source, list, ranks.count);
         append(line, " %s%sranks=", prefix, join);
         for (long p = 0; p < places; p++)
             append(line, "%s%d", p > 0 ? "," : "", list[p]);
     } else if (chance(source, 50)) {
         append(line, " %s%sranks=%ld-0:-1", prefix, join, places - 1);
-    } else if (places > 1 && 2 * places <= ranks + 1) { /* every other rank, up or down */
+    } else if (places > 1 && 2 * places <= ranks.count + 1) { /* every other rank, up or down */
         long last = 2 * places - 2;
         append(line, chance(source, 50) ? " %s%sranks=0-%ld:2" : " %s%sranks=%ld-0:-2", prefix,
                join, last);
@@ -285,10 +290,24 @@ static const rule *find_rule(const char *operation)
     return NULL;
 }
 
-/* The two sides of an operation with two layouts. */
-static void random_sides(random_source *source, int kind, int ranks, const long *extent, sketch *x,
-                         sketch *y)
+/* Ranks for each side: all for both; now and then none in both. */
+static void random_ranges(random_source *source, int kind, int ranks, rank_range *x, rank_range *y)
 {
+    *x = *y = (rank_range){0, ranks};
+    if (kind != FREE || ranks < 2 || !chance(source, 40))
+        return;
+    const int cut = 1 + (int)random_below(source, ranks - 1);
+    const rank_range low = {0, cut}, high = {cut, ranks - cut};
+    const bool swapped = chance(source, 50);
+    *x = swapped ? high : low;
+    *y = swapped ? low : high;
+}
+
+/* The two sides of an operation with two layouts. */
+static void random_sides(random_source *source, int kind, rank_range of_x, rank_range of_y,
+                         const long *extent, sketch *x, sketch *y)
+{
+    const int ranks = of_y.count, copies = of_x.first == of_y.first ? 15 : 50;
     y->ndim = x->ndim;
     random_grid(source, kind == ONE_RANK ? 1 : ranks, y);
     random_parts(source, extent, y);
@@ -298,11 +317,11 @@ static void random_sides(random_source *source, int kind, int ranks, const long 
             kind == COPIES ? without_copies(y) : without_copies_but_parts(source, ranks, extent, y);
         return;
     }
-    random_grid(source, kind == FREE ? ranks : 1, x);
+    random_grid(source, kind == FREE ? of_x.count : 1, x);
     random_parts(source, extent, x);
     for (int d = 0; kind == FREE && d < x->ndim; d++) {
         x->copied[d] = !x->explicit_parts[d] && chance(source, 15);
-        y->copied[d] = !y->explicit_parts[d] && chance(source, 15);
+        y->copied[d] = !y->explicit_parts[d] && chance(source, copies);
     }
 }
 
@@ -327,13 +346,17 @@ bool random_problem(random_source *source, const char *operation, int ranks, cha
         random_parts(source, extent, &x);
         if (kind == ONE_LAYOUT)
             random_copies(source, &x);
-        append_layout(source, "grid", ranks, &x, line);
+        append_layout(source, "grid", (rank_range){0, ranks}, &x, line);
         if (kind >= WINDOW)
             append_windows(source, kind, x.ndim, extent, line);
     } else {
-        random_sides(source, found->rule, ranks, extent, &x, &y);
-        append_layout(source, "from", ranks, found->backwards ? &y : &x, line);
-        append_layout(source, "to", ranks, found->backwards ? &x : &y, line);
+        rank_range of_x, of_y;
+        random_ranges(source, kind, ranks, &of_x, &of_y);
+        random_sides(source, kind, of_x, of_y, extent, &x, &y);
+        append_layout(source, "from", found->backwards ? of_y : of_x, found->backwards ? &y : &x,
+                      line);
+        append_layout(source, "to", found->backwards ? of_x : of_y, found->backwards ? &x : &y,
+                      line);
     }
     return known;
 }

@@ -8,6 +8,7 @@
  *   --seed N --random COUNT   of the random lines
  *   --random-only FILE        only these, up to the first that fails; FILE always holds the command
  *                             for the line that is being run (scripts/soak)
+ *   --algorithm NAME          only this one, of the primitives that have it
  *   --largest-count N         entries in one call of MPI, at most
  *   --node-size N             ranks that count as one node, at most
  *   --largest-chunk BYTES     of a chunk in a node's shared memory, at most
@@ -177,6 +178,21 @@ static const char *const lines[] = {
     "repartition shape=6 from=5 from-ranks=7-3:-1 to=4c",
     "repartition shape=14x1 from=2x2c to=1x4",
     "repartition shape=64x33 from=2x1 to=1x2",
+    /* into copies on other ranks: one sender and several, shares that are empty, copies along two
+       axes, copies of x, stores */
+    "repartition shape=0 from=1 to=2c to-ranks=1,2",
+    "repartition shape=13 from=1 to=2c to-ranks=1,2",
+    "repartition shape=13x5 from=1x1 from-ranks=2 to=2cx1 to-ranks=1,0",
+    "repartition shape=14x5 from=2x1 to=1x2c to-ranks=2,3",
+    "repartition shape=14x5 from=2x1 from-ranks=4,1 to=1x3c to-ranks=0,3,2",
+    "repartition shape=1x6 from=1x2 to=3cx1 to-ranks=2-4",
+    "repartition shape=2x37x3 from=1x3x1 to=1x1x2c to-ranks=3,4 store-x=nchw8c store-y=nchw16c:1x0",
+    "repartition shape=2x37x3 from=1x1x2 to=1x2cx1 to-ranks=3,2 store-x=row::3 store-y=nchw8c:3x0",
+    "repartition shape=7x5 from=2cx1 to=2x2c to-ranks=2-5",
+    "repartition shape=11x6 from=1x2 to=2x3c to-ranks=7-2:-1",
+    "repartition shape=3 from=4 from-parts=0+3+0+0 to=4c to-ranks=4-7",
+    "repartition shape=5x4x3 from=1x2x2 to=2cx1x2c to-ranks=4-7 to-order=201",
+    "repartition shape=9x8 from=3x2 from-order=10 to=2cx3 to-ranks=11-6:-1",
     /* halo: one-sided, uneven, stride, dilation, padding, negative, wide, periodic, more parts than
        outputs */
     "halo shape=11 grid=3 kernel=5 padding=2",
@@ -280,7 +296,14 @@ typedef struct {
     long checked;            /* random problems that were planned and checked */
     bool plant, show;        /* the options of these names */
     const char *random_only; /* the file of this option, or NULL */
+    const char *algorithm;   /* of this option, or NULL */
 } session;
+
+/* May this algorithm be run? */
+static bool is_asked(const session *s, const tg_algorithm *algorithm)
+{
+    return s->algorithm == NULL || strcmp(s->algorithm, algorithm->name) == 0;
+}
 
 static void count_run(session *s, const test_case *c)
 {
@@ -415,7 +438,7 @@ static void run_variants(session *s, const char *line, int number)
         return;
     }
     for (int a = 0; primitive->algorithms[a] != NULL; a++) {
-        for (int way = 0; way < nways; way++) {
+        for (int way = 0; way < nways && is_asked(s, primitive->algorithms[a]); way++) {
             snprintf(full, sizeof full, "%s dtype=%s algorithm=%s %s", line,
                      tg_dtypes[(number + a + way) % dtypes]->name, primitive->algorithms[a]->name,
                      ways[way]);
@@ -465,17 +488,27 @@ static bool draw_words(const session *s, random_source *source, const tg_primiti
     return false;
 }
 
+/* The primitives that have an algorithm to be run. */
+static int find_primitives(const session *s, const tg_primitive *found[])
+{
+    int count = 0;
+    for (int p = 0; tg_primitives[p] != NULL; p++)
+        if (s->algorithm == NULL || tg_algorithm_find(tg_primitives[p], s->algorithm) != NULL)
+            found[count++] = tg_primitives[p];
+    return count;
+}
+
 /* Everything is drawn from the library's lists: primitive, algorithm, element type. */
 static void run_random(session *s, uint64_t seed, int count)
 {
     random_source source = {seed * 1000 + (uint64_t)s->size};
-    int primitives = 0;
-    while (tg_primitives[primitives] != NULL)
-        primitives++;
+    const tg_primitive *found[32];
+    const int primitives = find_primitives(s, found);
+    count = primitives > 0 ? count : 0;
     s->checked = 0;
     for (int i = 0; i < count && (s->random_only == NULL || s->failed_problems == 0); i++) {
         char line[LINE_SIZE], full[2 * LINE_SIZE];
-        const tg_primitive *primitive = tg_primitives[i % primitives];
+        const tg_primitive *primitive = found[i % primitives];
         int algorithms = 0;
         while (primitive->algorithms[algorithms] != NULL)
             algorithms++;
@@ -487,10 +520,11 @@ static void run_random(session *s, uint64_t seed, int count)
         }
         long way = random_below(&source, 3);
         random_stores(&source, way == 2, line);
+        const char *dtype = tg_dtypes[random_below(&source, count_dtypes())]->name;
+        const char *algorithm = primitive->algorithms[random_below(&source, algorithms)]->name;
         snprintf(full, sizeof full, "%s dtype=%s algorithm=%s in-place=%s accumulate=%s", line,
-                 tg_dtypes[random_below(&source, count_dtypes())]->name,
-                 primitive->algorithms[random_below(&source, algorithms)]->name,
-                 way == 2 ? "yes" : "no", way == 1 ? "yes" : "no");
+                 dtype, s->algorithm != NULL ? s->algorithm : algorithm, way == 2 ? "yes" : "no",
+                 way == 1 ? "yes" : "no");
         if (s->show && s->rank == 0)
             printf("%s\n", full);
         run_line(s, full, COLUMNS / 2);
@@ -597,6 +631,8 @@ int main(int argc, char **argv)
             random_problems = (int)strtol(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--random-only") == 0 && i + 1 < argc)
             s.random_only = argv[++i];
+        else if (strcmp(argv[i], "--algorithm") == 0 && i + 1 < argc)
+            s.algorithm = argv[++i];
         else if (strcmp(argv[i], "--plant") == 0)
             s.plant = true;
         else if (strcmp(argv[i], "--show") == 0)
@@ -614,7 +650,8 @@ int main(int argc, char **argv)
             check_nodes(&s);
         run_written(&s);
         run_random(&s, seed, random_problems);
-        check_coverage(&s);
+        if (s.algorithm == NULL)
+            check_coverage(&s);
     }
     long checks = check_count(&s.total), failures = check_failures(&s.total);
     if (s.rank == 0) {

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -74,8 +75,9 @@ static const row rows[] = {
     {"all_sum_reduce shape=262144 grid=Pc algorithm=tree", 4096, tree_of_sums, tree_of_sums},
     {"all_sum_reduce shape=262144 grid=Pc algorithm=ring", 512, ring_of_sums, ring_of_sums},
     {"all_gather shape=262144 from=P to=Pc algorithm=ring", 512, ring, ring},
+    {"all_gather shape=262144 from=P to=Pc algorithm=p2p", 512, ring, ring},
     {"reduce_scatter shape=262144 from=Pc to=P algorithm=ring", 512, ring, ring},
-    {"repartition shape=PxP from=Px1 to=1xP algorithm=p2p", 512, all_to_all, all_to_all},
+    {"repartition shape=PxP from=Px1 to=1xP algorithm=p2p", 4096, all_to_all, all_to_all},
     {"halo shape=8192x256 grid=Px1 kernel=3x3 padding=1x1 algorithm=p2p", 4096, neighbours,
      neighbours},
     {"halo shape=8192x256 grid=Px1 kernel=3x3 padding=1x1 algorithm=persistent", 4096, neighbours,
@@ -155,9 +157,63 @@ static void two_groups(void **state)
     case_free(&c);
 }
 
+static void expect_both(const char *line, int ranks, tg_weight want)
+{
+    static test_case c;
+    make(line, ranks, &c);
+    for (int adjoint = 0; adjoint < 2; adjoint++) {
+        tg_weight told;
+        assert_int_equal(tg_weigh(&c.problem, adjoint, &told).code, TG_OK);
+        expect(line, adjoint, &want, &told);
+    }
+    case_free(&c);
+}
+
+/* Cubes of 4 x 4 x 4 f32 with a ghost on every side: the same bytes come from 26 partners at once, or
+ * from 2 on each of 3 axes. Strided, a rank needs fewer than it owns on axis 0, and passes on more. */
+static void axis_by_axis(void **state)
+{
+    const ptrdiff_t ghosts = (6 * 6 * 6 - 4 * 4 * 4) * 4;
+    (void)state;
+    for (int g = 4; g <= 16; g *= 2) {
+        char cube[256], line[512];
+        snprintf(cube, sizeof cube,
+                 "halo shape=%dx%dx%d grid=%dx%dx%d kernel=3x3x3 padding=1x1x1 algorithm=", 4 * g,
+                 4 * g, 4 * g, g, g, g);
+        snprintf(line, sizeof line, "%sp2p", cube);
+        expect_both(line, g * g * g, (tg_weight){26, 26, ghosts});
+        snprintf(line, sizeof line, "%saxes", cube);
+        expect_both(line, g * g * g, (tg_weight){6, 6, ghosts});
+    }
+    /* 4 of 5 rows, and columns for all of them: 2 x 5 without corners; no rows cross */
+    expect_both("halo shape=20x20 grid=4x4 kernel=4x3 stride=5x1 padding=0x1 algorithm=p2p", 16,
+                (tg_weight){2, 2, 2 * 4 * 4});
+    expect_both("halo shape=20x20 grid=4x4 kernel=4x3 stride=5x1 padding=0x1 algorithm=axes", 16,
+                (tg_weight){2, 2, 2 * 4 * 4});
+    expect_both("halo shape=20x20 grid=4x4 kernel=3x4 stride=1x5 padding=1x0 algorithm=axes", 16,
+                (tg_weight){2, 2, 2 * 5 * 4});
+}
+
+/* 1 MiB to k copies on other ranks: the sender has k pieces of 1/k instead of the whole k times. */
+static void crossing_once(void **state)
+{
+    (void)state;
+    for (int k = 2; k <= 512; k *= 16) {
+        const ptrdiff_t segments = VECTOR / k > VECTOR / SEGMENTS ? SEGMENTS / k : 1;
+        char line[256];
+        snprintf(line, sizeof line,
+                 "repartition shape=262144 from=1 to=%dc to-ranks=1-%d algorithm=p2p", k, k);
+        expect_both(line, k + 1, (tg_weight){k, k, (ptrdiff_t)k * VECTOR});
+        snprintf(line, sizeof line,
+                 "repartition shape=262144 from=1 to=%dc to-ranks=1-%d algorithm=resharding", k, k);
+        expect_both(line, k + 1, (tg_weight){k + k - 1, k * segments, VECTOR});
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(weights), cmocka_unit_test(halving),
-                                       cmocka_unit_test(two_groups)};
+                                       cmocka_unit_test(two_groups), cmocka_unit_test(axis_by_axis),
+                                       cmocka_unit_test(crossing_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

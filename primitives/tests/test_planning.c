@@ -97,13 +97,15 @@ typedef struct {
     const char *primitive, *shape, *from, *to; /* A, B, C, D stand for g, 2 g, g / 2, 6 g */
     bool shuffled;                             /* a rank list without order */
     bool flat;                                 /* what is expected of steps and bytes */
+    bool apart;                                /* no rank is in both layouts */
 } problem_words;
 
 static const problem_words problems[] = {
-    {"halo", "DxDxD", "AxAxA", NULL, false, true},
-    {"repartition", "DxDxD", "AxAxA", "CxBxA", false, true},
-    {"broadcast", "6xDxD", "1xAxA", "4cxAxA", false, true},
-    {"repartition", "DxDxD", "AxAxA", "CxBxA", true, false},
+    {"halo", "DxDxD", "AxAxA", NULL, false, true, false},
+    {"repartition", "DxDxD", "AxAxA", "CxBxA", false, true, false},
+    {"repartition", "6xDxD", "1xAxA", "4cxAxC", false, true, true},
+    {"broadcast", "6xDxD", "1xAxA", "4cxAxA", false, true, false},
+    {"repartition", "DxDxD", "AxAxA", "CxBxA", true, false, false},
 };
 
 /* The words with numbers for letters. */
@@ -136,12 +138,14 @@ typedef struct {
 /* All that one rank does for a plan, from the words on. */
 static cost plan_once(const problem_words *words, const char *algorithm, int g, const char *ranks)
 {
-    char shape[64], from[64], to[64] = "";
+    char shape[64], from[64], to[64] = "", behind[64];
+    snprintf(behind, sizeof behind, "%d-%d", g * g, 3 * g * g - 1); /* the ranks of 1xAxA */
     write_words(words->shape, g, shape);
     write_words(words->from, g, from);
     write_words(words->to != NULL ? words->to : "", g, to);
     const tg_layout_words from_words = {.shape = shape, .grid = from, .ranks = ranks};
-    const tg_layout_words to_words = {.shape = shape, .grid = to};
+    const tg_layout_words to_words = {
+        .shape = shape, .grid = to, .ranks = words->apart ? behind : NULL};
     tg_layout a, b = {.ndim = 0};
     tg_problem p = {.primitive = tg_primitive_find(words->primitive), .dtype = tg_dtypes[0]};
     tg_op *op = NULL;
@@ -225,8 +229,9 @@ static bool check_growth(const problem_words *words, const char *algorithm)
 
 int main(int argc, char **argv)
 {
-    static const char *const algorithms[] = {"reference", "p2p",   "persistent",       "neighbor",
-                                             "tree",      "chain", "scatter_allgather"};
+    static const char *const algorithms[] = {"reference",         "p2p",  "persistent",
+                                             "neighbor",          "tree", "chain",
+                                             "scatter_allgather", "axes", "resharding"};
     int checks = 0, failed = 0;
     MPI_Init(&argc, &argv);
     for (size_t p = 0; p < sizeof problems / sizeof *problems; p++)

@@ -184,7 +184,12 @@ int main(int argc, char **argv)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         check_algorithms(lines[i]);
-    if (size >= 6) { /* ranks in two groups */
+    if (size >= 3) /* segments */
+        check_algorithms("repartition shape=300001 from=1 to=2c to-ranks=2,1");
+    if (size >= 6) { /* corners; ranks in two groups */
+        check_algorithms("halo shape=24x22 grid=2x3 kernel=3x5 padding=1x2");
+        check_algorithms("halo shape=25x9 grid=3x2 kernel=2x7 stride=3x1 padding=0x3 periodic=0x1");
+        check_algorithms("repartition shape=33x20001 from=1x2 to=2x2c to-ranks=5,2,4,3");
         check_algorithms("broadcast shape=40x3 from=2x1 from-ranks=3,0 to=2x3c");
         check_algorithms("all_gather shape=77 from=2 to=2c to-ranks=4,5");
     }
