@@ -211,7 +211,7 @@ tg_status tgd_calibrate(const tgd_calibration *c, char **path)
     *path = NULL;
     if (!c->campaign->calibrate || !tgd_bench_operation(c->bench, "machine:copy"))
         return tg_success();
-    char *file = tgd_format("%s/calibration.csv", c->folder), *data = tgd_data_folder();
+    char *file = tgd_format("%s/%s", c->folder, c->name), *data = tgd_data_folder();
     char *source = tgd_format("%s/campaigns/parts/calibration.ini", data);
     tgd_campaign parts = {.path = NULL};
     bool measured = access(file, R_OK) == 0;

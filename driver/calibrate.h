@@ -13,12 +13,13 @@ typedef struct {
     const tgd_bench *bench;
     const tgd_launcher *launcher;
     const char *folder; /* of the run, from the root */
+    const char *name;   /* of the file there: calibration.csv */
     FILE *log;
 } tgd_calibration;
 
 /* Calls: Local. One launch of tgbench for each rank count of the campaign, on the cells of
  * campaigns/parts/calibration.ini, in a tenth of the campaign's budget and at most the time that
- * stands there. The rows go to calibration.csv in the folder; a file that is there already is taken
+ * stands there. The rows go to the file in the folder; a file that is there already is taken
  * as it is. *path: that file in malloc'ed text, for `tgbench time --calibration`; NULL: the
  * campaign wants none, this tgbench has no machine operations, or none could be measured (the log
  * says why). Errors: TG_BAD_INPUT: a file cannot be read or written. */

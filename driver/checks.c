@@ -199,7 +199,7 @@ static tgd_verdict look_at_kind(const tgd_evidence *e, int argument, char figure
         ratio[cells++] = median_of(b, m) / median_of(a, n);
     }
     const bool decides = cells > 0 && tgd_smallest_p(e->launches) * cells <= 0.05;
-    tgd_holm(p, cells);
+    tgd_holm.adjust(p, cells);
     for (int i = 0; i < cells; i++)
         same += p[i] > 0.05;
     tgb_sort(ratio, cells);

@@ -107,33 +107,39 @@ static void launch_words(const tgd_launches *l, const tgd_cell *first, double bu
         {"--output", tgd_copy(l->folder)},
         {"--facts", facts_path(l, first)},
     };
-    tgd_launch_words(l->launcher, first->ranks, list, environment);
+    const tgd_build *build = &l->builds->at[first->build];
+    tgd_launch_words(&build->launcher, first->ranks, list, environment);
     tgd_words_add(list, "time");
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (tgd_bench_has_option(l->bench, options[i].name)) {
+        if (tgd_bench_has_option(&build->bench, options[i].name)) {
             tgd_words_add(list, options[i].name);
             tgd_words_add(list, options[i].value);
         }
         free(options[i].value);
     }
     tgd_campaign_words(l->campaign, list);
-    if (l->calibration) {
+    if (build->calibration) {
         tgd_words_add(list, "--calibration");
-        tgd_words_add(list, l->calibration);
+        tgd_words_add(list, build->calibration);
     }
 }
 
 /* A calibration that fails leaves the bounds empty, and is no reason to measure nothing. */
-static void calibrate(tgd_launches *l)
+static void calibrate(tgd_launches *l, int number)
 {
+    tgd_build *build = &l->builds->at[number];
+    char *name =
+        number > 0 ? tgd_format("calibration-%d.csv", number + 1) : tgd_copy("calibration.csv");
     const tgd_calibration calibration = {.campaign = l->campaign,
-                                         .bench = l->bench,
-                                         .launcher = l->launcher,
+                                         .bench = &build->bench,
+                                         .launcher = &build->launcher,
                                          .folder = l->folder,
+                                         .name = name,
                                          .log = l->log};
     if (l->campaign->calibrate)
         tgd_progress_say(&l->progress, "calibration: what this machine can do, for the bounds");
-    const tg_status status = tgd_calibrate(&calibration, &l->calibration);
+    const tg_status status = tgd_calibrate(&calibration, &build->calibration);
+    free(name);
     if (status.code != TG_OK)
         tgd_progress_say(&l->progress, "tensorgauge: no calibration: %s", status.text);
 }
@@ -159,7 +165,8 @@ static tg_status clean_up(tgd_launches *l)
     const int count = l->refused || tgd_stop_signal() ? 0 : in_flight(l, &first);
     for (int i = first; i < first + count && status.code == TG_OK; i++)
         if (!done[l->plan->cell[i].number])
-            status = tgd_rows_add_killed(l->folder, l->bench, &l->plan->cell[i]);
+            status = tgd_rows_add_killed(l->folder, &l->builds->at[l->plan->cell[i].build].bench,
+                                         &l->plan->cell[i]);
     if (dropped > 0)
         fprintf(l->log, "%ld lines of unfinished cells were dropped\n", dropped);
     free(done);
@@ -188,8 +195,12 @@ static tg_status launch_cells(tgd_launches *l, int at, int count, double budget_
     const tgd_cell *first = &l->plan->cell[l->plan->order[at]];
     tgd_words list, environment;
     launch_words(l, first, budget_s, &list, &environment);
-    tgd_progress_say(&l->progress, "launch %d with %d rank%s: %d cells, at most %.1f s",
-                     first->launch, first->ranks, first->ranks > 1 ? "s" : "", count, budget_s);
+    const bool several = l->builds->count > 1;
+    tgd_progress_say(&l->progress, "launch %d with %d rank%s%s%s: %d cells, at most %.1f s",
+                     first->launch, first->ranks, first->ranks > 1 ? "s" : "",
+                     several ? " of build " : "",
+                     several ? tgd_bench_build(&l->builds->at[first->build].bench, "name") : "",
+                     count, budget_s);
     log_words(l, &environment, ' ');
     log_words(l, &list, '\n');
     const double start_s = tgd_now_s();
@@ -229,7 +240,8 @@ tg_status tgd_launches_run(tgd_launches *l)
     char *record_path = tgd_format("%s/run.json", l->folder);
     tg_status status = tg_success();
     tgd_progress_start(&l->progress, plan->to_do, l->budget_s);
-    calibrate(l);
+    for (int b = 0; b < l->builds->count; b++)
+        calibrate(l, b);
     for (int i = 0, count; i < plan->to_do && status.code == TG_OK; i += count) {
         if (tgd_stop_signal() || l->refused)
             break;
@@ -247,5 +259,4 @@ tg_status tgd_launches_run(tgd_launches *l)
 void tgd_launches_free(tgd_launches *l)
 {
     tgd_words_free(&l->said);
-    free(l->calibration);
 }

@@ -3,7 +3,7 @@
 #ifndef TGD_LAUNCHES_H
 #define TGD_LAUNCHES_H
 
-#include "driver/launch.h"
+#include "driver/builds.h"
 #include "driver/plan.h"
 #include "driver/progress.h"
 
@@ -15,12 +15,10 @@
 typedef struct {
     /* Given by the caller. */
     const tgd_campaign *campaign;
-    const tgd_bench *bench;
-    const tgd_launcher *launcher;
+    tgd_builds *builds; /* their calibrations are found here */
     const tgd_plan *plan;
     const char *folder;     /* of the run, from the root */
     const char *cells_path; /* of the file with the cells to be done, from the root */
-    char *calibration;      /* calibration.csv, found here; NULL: none */
     FILE *log;
     json_t *record; /* run.json; each launch is added to its array `launches` */
     double budget_s;

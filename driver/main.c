@@ -1,5 +1,7 @@
 /* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are
  * rows. */
+#include "driver/compare.h"
+#include "driver/export.h"
 #include "driver/plot.h"
 #include "driver/run.h"
 #include "driver/selfcheck.h"
@@ -14,7 +16,13 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
+    {"compare", "A B [C...] [OPTION...]", "which cells of runs are faster, slower or the same",
+     tgd_compare},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"export", "RUN --format FORMAT", "the cells as OSU, IMB, JSON, Markdown, LaTeX or Extra-P",
+     tgd_export},
+    {"import", "FILE... [--ranks P]", "a run folder of what OSU, IMB or nccl-tests printed",
+     tgd_import},
     {"selfcheck", "[OPTION...]", "measure the measurement itself, for about a minute",
      tgd_selfcheck},
     {"train", "NETWORK [OPTION...]", "train a network on images and draw its curves", tgd_train},
@@ -28,7 +36,8 @@ static int print_help(void)
          "Runs campaigns of linear operators of model parallelism and draws their figures.\n");
     for (int i = 0; i < VERBS; i++)
         printf("  %-9s %-24s %s\n", verbs[i].name, verbs[i].words, verbs[i].summary);
-    puts("\nMore: tensorgauge VERB --help. Exit status: 0 good, 1 a check failed, 2 wrong words or "
+    puts("\nMore: tensorgauge VERB --help. Exit status: 0 good, 1 a check failed or something is "
+         "slower, 2 wrong words or "
          "files,\n3 partly done.");
     return 0;
 }
@@ -45,9 +54,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < VERBS; i++)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return tgd_report(
-        tg_fail(TG_BAD_INPUT,
-                "verb '%.60s' is not known; expected run, plot, selfcheck, train or list "
-                "(tensorgauge --help)",
-                word));
+    return tgd_report(tg_fail(TG_BAD_INPUT,
+                              "verb '%.60s' is not known; expected run, compare, plot, export, "
+                              "import, selfcheck, train or list "
+                              "(tensorgauge --help)",
+                              word));
 }

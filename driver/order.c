@@ -1,24 +1,15 @@
-/* order.c: a shuffle in two levels, of rank counts and of cells, with a generator of its own: the C library's differ between
- * systems. */
+/* order.c: a shuffle in two levels, of rank counts and of cells. */
 #include "driver/order.h"
 
-#include <stdint.h>
+#include "driver/random.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-/* splitmix64. Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
 
 static void shuffle(int *items, int count, uint64_t *state)
 {
     for (int i = count - 1; i > 0; i--) {
-        const int j = (int)(next_random(state) % (uint64_t)(i + 1));
+        const int j = (int)(tgd_random(state) % (uint64_t)(i + 1));
         const int kept = items[i];
         items[i] = items[j];
         items[j] = kept;
@@ -52,30 +43,40 @@ static void order_ranks(const tgd_plan *plan, int first, int count, uint64_t *st
     free(unit);
 }
 
-/* The cells of one launch, `count` from `first` on, into order[0 .. count). */
-static void order_launch(const tgd_plan *plan, int first, int count, uint64_t *state, int *order)
+/* The cells of one round, from `first` on, into order[0 ..): its launches, one for each build, have
+ * the same cells. For each rank count the builds take turns; every other time the last one begins. */
+static int order_round(const tgd_plan *plan, int first, bool shuffled, uint64_t *state, int *order)
 {
-    int *group = tgd_resize(NULL, count, sizeof *group), groups = 0, placed = 0;
-    for (int i = first; i < first + count; i += run_length(plan, i, true))
+    const int size = run_length(plan, first, false),
+              round = plan->cell[first].launch / plan->builds;
+    int *group = tgd_resize(NULL, size, sizeof *group), groups = 0, placed = 0;
+    for (int i = first; i < first + size; i += run_length(plan, i, true))
         group[groups++] = i;
-    shuffle(group, groups, state);
+    if (shuffled)
+        shuffle(group, groups, state);
     for (int g = 0; g < groups; g++) {
-        const int size = run_length(plan, group[g], true);
-        order_ranks(plan, group[g], size, state, order + placed);
-        placed += size;
+        const int count = run_length(plan, group[g], true);
+        for (int turn = 0; turn < plan->builds; turn++) {
+            const int build = (g + round) % 2 ? plan->builds - 1 - turn : turn;
+            const int from = group[g] + build * size;
+            for (int i = 0; i < count; i++)
+                order[placed + i] = from + i;
+            if (shuffled)
+                order_ranks(plan, from, count, state, order + placed);
+            placed += count;
+        }
     }
     free(group);
+    return placed;
 }
 
 void tgd_order_make(tgd_plan *plan, long seed, bool shuffled)
 {
     plan->order = tgd_resize(plan->order, plan->count, sizeof *plan->order);
     plan->to_do = plan->count;
-    for (int i = 0; i < plan->count; i++)
-        plan->order[i] = i;
     uint64_t state = (uint64_t)seed;
-    for (int i = 0; shuffled && i < plan->count; i += run_length(plan, i, false))
-        order_launch(plan, i, run_length(plan, i, false), &state, plan->order + i);
+    for (int i = 0; i < plan->count;)
+        i += order_round(plan, i, shuffled, &state, plan->order + i);
 }
 
 int tgd_order_group(const tgd_plan *plan, int at)

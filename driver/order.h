@@ -4,7 +4,8 @@
 
 #include "driver/plan.h"
 
-/* Calls: Local. Set plan->order. Launches come one after another, each a round of all rank counts.
+/* Calls: Local. Set plan->order. Launches come one after another, each a round of all rank counts;
+ * with several builds a round has one launch of each, which take turns at every rank count.
  * shuffled: within each launch the rank counts are shuffled, and within each rank count the cells,
  * so that what drifts with time does not look like an effect of size or ranks. The same seed gives
  * the same order anywhere. Source: method.md's 2.4; Fisher and Yates' shuffle as in Knuth, TAOCP 2,

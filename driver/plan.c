@@ -286,7 +286,8 @@ static int by_ranks(const void *left, const void *right)
                                       : (a->number > b->number) - (a->number < b->number);
 }
 
-/* Sorted by ranks, once for every launch, numbered from 1. */
+/* Sorted by ranks, once for every launch, numbered from 1. A launch belongs to one build; each round
+ * has one of every build. */
 static void repeat_launches(tgd_plan *plan, int launches)
 {
     const int once = plan->count;
@@ -302,6 +303,7 @@ static void repeat_launches(tgd_plan *plan, int launches)
             json_incref(cell.resolved);
         }
         cell.launch = i / once;
+        cell.build = cell.launch % plan->builds;
         cell.number = i + 1;
         cell.turn = 0;
         if (i % once > 0 && take_turns(&plan->cell[i - 1], &cell))
@@ -311,9 +313,27 @@ static void repeat_launches(tgd_plan *plan, int launches)
     plan->count = once * launches;
 }
 
-tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan)
+/* A build may be older or smaller than the first one: it is asked for its view of the cells, too. */
+static tg_status check_others(const tgd_plan *plan, const tgd_campaign *campaign,
+                              const tgd_builds *builds)
 {
-    *plan = (tgd_plan){.count = 0};
+    tg_status status = tg_success();
+    for (int b = 1; b < builds->count && status.code == TG_OK; b++) {
+        char *output = NULL;
+        const tgd_bench *bench = &builds->at[b].bench;
+        status = tgd_plan_dry_run(plan, campaign, bench, true, &output);
+        if (status.code != TG_OK)
+            status = tg_fail(status.code, "build %.60s: %s", tgd_bench_build(bench, "name"),
+                             status.text);
+        free(output);
+    }
+    return status;
+}
+
+tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, tgd_plan *plan)
+{
+    const tgd_bench *bench = &builds->at[0].bench;
+    *plan = (tgd_plan){.builds = builds->count};
     maker m = {campaign, bench, plan};
     tg_status status = tg_success();
     for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++)
@@ -333,8 +353,10 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tg
         json_decref(resolved);
     }
     free(output);
+    if (status.code == TG_OK)
+        status = check_others(plan, campaign, builds);
     if (status.code == TG_OK) {
-        repeat_launches(plan, (int)campaign->launches);
+        repeat_launches(plan, (int)campaign->launches * plan->builds);
         tgd_order_make(plan, campaign->seed, !campaign->given_order);
     } else {
         tgd_plan_free(plan);

@@ -3,11 +3,12 @@
 #ifndef TGD_PLAN_H
 #define TGD_PLAN_H
 
-#include "driver/bench.h"
+#include "driver/builds.h"
 #include "driver/campaign.h"
 
 typedef struct {
     int launch, number; /* number: unique in a run, from 1 */
+    int build;          /* which of the builds measures it; launches take turns */
     int ranks;
     char *direction;
     ptrdiff_t size_bytes; /* -1: no N in the case */
@@ -25,6 +26,7 @@ typedef struct {
     int count;
     int *order; /* indices of cells in the order in which they are measured */
     int to_do;  /* so many of them */
+    int builds;
 } tgd_plan;
 
 /* Calls: Local. Every section gives  case x dtype x algorithm x ranks x sizes x direction.
@@ -35,8 +37,9 @@ typedef struct {
  * only where N stands in the case. A word that stands in the case itself wins. Words are checked by
  * tgbench (a dry run); a cell that is asked for twice (same case, direction and ranks) is measured
  * once. In a section that says `turns = yes` the cells of the same ranks, size and direction take
- * turns. Errors: TG_BAD_INPUT names the file, the line and the word; *plan is then empty. */
-tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan);
+ * turns. Several builds measure the same cells, as the first one understands them, each in launches
+ * of its own. Errors: TG_BAD_INPUT names the file, the line and the word; *plan is then empty. */
+tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, tgd_plan *plan);
 void tgd_plan_free(tgd_plan *plan);
 
 /* Calls: Local. The cells that take turns with the one of this index: the index of the first, and how

@@ -1,23 +1,17 @@
-/* plot.c: the verb plot: reads the cells of runs, writes the files of their figures and lets
- * gnuplot draw them. gnuplot is started without a shell, in the folder of the figures, and reads no
- * start-up file of the user. */
+/* plot.c: the verb plot: reads the cells of runs and draws their figures. */
 #include "driver/plot.h"
 
+#include "driver/cells.h"
 #include "driver/paths.h"
+#include "driver/plot_draw.h"
 #include "driver/plot_training.h"
-#include "driver/plot_write.h"
 #include "driver/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
                            "\n"
@@ -28,83 +22,6 @@ static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
                            "\n"
                            "  RUN           a run folder (it holds cells.csv, or training.csv)\n"
                            "  --output DIR  write into DIR instead; for one RUN only\n";
-
-/* ---- gnuplot ---- */
-
-/* Runs `gnuplot --default-settings NAME.gp` in the folder. Errors: TG_BAD_INPUT with the first line
- * of what gnuplot said. */
-static tg_status draw(const char *gnuplot, const char *folder, const char *name)
-{
-    char *script = tgd_format("%s.gp", name);
-    char *const words[] = {(char[]){"gnuplot"}, (char[]){"--default-settings"}, script, NULL};
-    FILE *said = tmpfile();
-    posix_spawn_file_actions_t actions;
-    pid_t child = 0;
-    int ended = 0;
-    if (!said) {
-        free(script);
-        return tg_fail(TG_BAD_INPUT, "no temporary file can be made: %s", strerror(errno));
-    }
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addchdir_np(&actions, folder);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, fileno(said), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
-    const int error = posix_spawn(&child, gnuplot, &actions, NULL, words, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    tg_status status = tg_success();
-    if (error != 0) {
-        status = tg_fail(TG_BAD_INPUT, "%s cannot be started: %s", gnuplot, strerror(error));
-    } else {
-        while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
-        }
-    }
-    if (status.code == TG_OK && !(WIFEXITED(ended) && WEXITSTATUS(ended) == 0)) {
-        char line[120] = "";
-        rewind(said);
-        while (fgets(line, sizeof line, said) && strspn(line, " \t\r\n") == strlen(line)) {
-        }
-        line[strcspn(line, "\r\n")] = '\0';
-        status = tg_fail(TG_BAD_INPUT,
-                         "gnuplot could not draw %.60s: '%s'; expected gnuplot 5.4 with pdfcairo, "
-                         "svg and pngcairo",
-                         name, line);
-    }
-    fclose(said);
-    free(script);
-    return status;
-}
-
-/* ---- one run ---- */
-
-static tg_status write_and_draw(const tgd_figures *figures, const tgd_points *points,
-                                const char *gnuplot, const char *folder)
-{
-    char *data = tgd_data_folder(), *plots = tgd_format("%s/plots", data);
-    tg_status status = tg_success();
-    for (int pass = 0; pass < 2 && status.code == TG_OK;
-         pass++) { /* first see that all scripts are there */
-        for (int i = 0; i < figures->count && status.code == TG_OK; i++) {
-            const tgd_figure *figure = &figures->at[i];
-            tgd_scripts scripts;
-            status = tgd_scripts_read(plots, figure->kind->script, &scripts);
-            if (status.code == TG_OK && pass == 1) {
-                status = i == 0 ? tgd_make_folders(folder) : status;
-                status = status.code == TG_OK ? tgd_figure_write(figure, points, &scripts, folder)
-                                              : status;
-                status = status.code == TG_OK ? draw(gnuplot, folder, figure->name) : status;
-                if (status.code == TG_OK) {
-                    printf("%s/%s.pdf\n", folder, figure->name);
-                    fflush(stdout);
-                }
-            }
-            tgd_scripts_free(&scripts);
-        }
-    }
-    free(plots);
-    free(data);
-    return status;
-}
 
 /* The machine as run.json describes it, or NULL: a run may come without. */
 static char *machine_of(const char *run)
@@ -132,7 +49,7 @@ typedef struct {
 static tg_status draw_curve(void *context, const char *name)
 {
     const easel *e = context;
-    const tg_status status = draw(e->gnuplot, e->folder, name);
+    const tg_status status = tgd_gnuplot_draw(e->gnuplot, e->folder, name);
     if (status.code == TG_OK)
         printf("%s/%s.pdf\n", e->folder, name);
     return status;
@@ -154,27 +71,25 @@ static tg_status plot_training(const char *run, const char *folder, const char *
 
 static tg_status plot_cells(const char *run, const char *folder, const char *gnuplot)
 {
-    char *path = tgd_format("%s/cells.csv", run);
     tgd_table table = {0};
     tgd_points points = {0};
     tgd_figures figures = {NULL, 0};
-    tg_status status = tgd_table_read(path, &table);
+    tg_status status = tgd_cells_read(run, &table);
     status = status.code == TG_OK ? tgd_points_make(&table, &points) : status;
     if (status.code == TG_OK) {
         points.machine = machine_of(run);
-        figures = tgd_figures_make(&points);
+        figures = tgd_figures_make(&points, tgd_kinds);
         if (figures.count == 0) {
             status = tg_fail(TG_BAD_INPUT,
                              "'%.130s' holds nothing to draw; expected cells with status ok at two "
                              "rank counts or sizes of a sweep",
-                             path);
+                             table.path);
         }
     }
-    status = status.code == TG_OK ? write_and_draw(&figures, &points, gnuplot, folder) : status;
+    status = status.code == TG_OK ? tgd_figures_draw(&figures, &points, gnuplot, folder) : status;
     tgd_figures_free(&figures);
     tgd_points_free(&points);
     tgd_table_free(&table);
-    free(path);
     return status;
 }
 
@@ -242,13 +157,9 @@ int tgd_plot(int argc, char **argv)
         }
     }
     tg_status status = read_words(argc, argv, &runs, &output);
-    char *gnuplot = tgd_find_program("gnuplot");
-    if (status.code == TG_OK && !gnuplot) {
-        status =
-            tg_fail(TG_BAD_INPUT,
-                    "plot: gnuplot is not installed; expected it in PATH (Debian: gnuplot-nox and "
-                    "fonts-liberation)");
-    }
+    char *gnuplot = NULL;
+    if (status.code == TG_OK)
+        status = tgd_find_gnuplot("plot", &gnuplot);
     for (int i = 0; i < runs.count && status.code == TG_OK; i++)
         status = plot_run(runs.word[i], output, gnuplot);
     tgd_words_free(&runs);

@@ -125,17 +125,22 @@ static bool tells_apart(const tgd_kind *kind, const tgd_point *p, const choice *
 /* A short name: only what tells the series apart. */
 static char *label_of(const tgd_kind *kind, const tgd_point *p, const choice *points)
 {
-    static const tgd_part order[] = {TGD_PART_ALGORITHM, TGD_PART_DIRECTION, TGD_PART_SIZE,
-                                     TGD_PART_WORK,      TGD_PART_DTYPE,     TGD_PART_BUILD,
-                                     TGD_PART_LAYOUT};
+    static const tgd_part order[] = {TGD_PART_ALGORITHM, TGD_PART_DIRECTION, TGD_PART_RANKS,
+                                     TGD_PART_SIZE,      TGD_PART_WORK,      TGD_PART_DTYPE,
+                                     TGD_PART_BUILD,     TGD_PART_LAYOUT};
     const char *op = p->raw       ? p->op + strlen("raw:")
                      : p->machine ? p->op + strlen("machine:")
                                   : p->op;
     const bool many = varies(points, TGD_PART_BESIDE);
     char *label = tgd_copy(many ? op : "");
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (tells_apart(kind, p, points, order[i]))
-            append(&label, " ", p->part[order[i]]);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        if (tells_apart(kind, p, points, order[i])) {
+            const char *before = order[i] == TGD_PART_RANKS ? "P=" : "";
+            char *text = tgd_format("%s%s", before, p->part[order[i]]);
+            append(&label, " ", text);
+            free(text);
+        }
+    }
     append_own_words(&label, p, points);
     if (!*label)
         append(&label, "", op);
@@ -394,9 +399,10 @@ static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_
     } else if (dress(&figure) <= most_looks(kind)) {
         add_figure(figures, figure);
     } else {
-        static const tgd_part order[] = {TGD_PART_BUILD, TGD_PART_DTYPE,    TGD_PART_BESIDE,
-                                         TGD_PART_SIZE,  TGD_PART_WORK,     TGD_PART_LAYOUT,
-                                         TGD_PART_WORDS, TGD_PART_ALGORITHM};
+        static const tgd_part order[] = {TGD_PART_BUILD,    TGD_PART_DTYPE,     TGD_PART_BESIDE,
+                                         TGD_PART_SIZE,     TGD_PART_WORK,      TGD_PART_LAYOUT,
+                                         TGD_PART_WORDS,    TGD_PART_ALGORITHM, TGD_PART_RANKS,
+                                         TGD_PART_DIRECTION};
         free_figure(&figure);
         for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
             if ((series_parts(kind) >> order[i] & 1u) && varies(points, order[i])) {
@@ -422,10 +428,10 @@ static bool represents(const tgd_points *all, const tgd_point *p)
     return p->raw || first;
 }
 
-tgd_figures tgd_figures_make(const tgd_points *points)
+tgd_figures tgd_figures_make(const tgd_points *points, const tgd_kind *kinds)
 {
     tgd_figures figures = {NULL, 0};
-    for (const tgd_kind *kind = tgd_kinds; kind->stem; kind++) {
+    for (const tgd_kind *kind = kinds; kind->stem; kind++) {
         choice chosen = {NULL, 0};
         for (int i = 0; i < points->count; i++) {
             const tgd_point *p = &points->at[i];

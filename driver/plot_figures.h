@@ -42,6 +42,7 @@ typedef struct {
     const char *scaling; /* of the points it takes */
     const char *column;  /* name of the value in the data file */
     const char *what;    /* for the caption */
+    const char *bars;    /* for the caption: value and error bar; NULL: those of a time */
     const char *x_label; /* NULL: ranks, or the size of the tensor */
     const char *y_label; /* "time" gets its unit when it is drawn */
     bool along_size;     /* x is size_bytes, else ranks */
@@ -55,7 +56,9 @@ typedef struct {
     tgd_value (*value)(const tgd_points *all, const tgd_point *point, const tgd_point *base);
 } tgd_kind;
 
-extern const tgd_kind tgd_kinds[]; /* ends with a row without stem */
+/* Of one run, and of two runs that are compared, whose points hold ratios in the place of times. Each
+ * list ends with a row without stem. */
+extern const tgd_kind tgd_kinds[], tgd_compare_kinds[];
 
 typedef struct {
     const tgd_kind *kind;
@@ -69,8 +72,9 @@ typedef struct {
     int count;
 } tgd_figures;
 
-/* Calls: Local. The figures point into the points, which must outlive them. */
-tgd_figures tgd_figures_make(const tgd_points *points);
+/* Calls: Local. kinds ends with a row without stem. The figures point into the points, which must
+ * outlive them. */
+tgd_figures tgd_figures_make(const tgd_points *points, const tgd_kind *kinds);
 void tgd_figures_free(tgd_figures *figures);
 
 #endif

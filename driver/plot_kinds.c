@@ -93,7 +93,21 @@ static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_p
     return nothing;
 }
 
+/* The points of a comparison hold ratios. */
+static tgd_value compared_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
+{
+    (void)all;
+    (void)base;
+    return (tgd_value){p->time_us, p->lo_us, p->hi_us, NAN, NAN, false};
+}
+
 /* ---- the kinds ---- */
+
+static bool any_point(const tgd_point *p)
+{
+    (void)p;
+    return true;
+}
 
 static bool primitive_forward(const tgd_point *p)
 {
@@ -335,5 +349,24 @@ const tgd_kind tgd_kinds[] = {
      .split = BIT(RANKS),
      .takes = machine_memory,
      .value = algbw_of},
+    {.stem = NULL},
+};
+
+/* A comparison asks one question of each sweep. */
+#define COMPARED(along_what, sweep, name)                                                          \
+    {                                                                                              \
+        .stem = name, .script = "compare", .scaling = sweep, .column = "ratio",                    \
+        .what = "Time over the time of the run that it is compared with; above 1 it is slower",    \
+        .bars = "Value: exp of the Hodges-Lehmann estimate of the shift between logarithms of "    \
+                "launch medians.\nBars: its 95 % rank interval (Mann-Whitney); none below 6 "      \
+                "launches.",                                                                       \
+        .y_label = "time / time of A", .along_size = along_what, .y_ideal = 1, .split = BIT(OP),   \
+        .takes = any_point, .value = compared_of                                                   \
+    }
+const tgd_kind tgd_compare_kinds[] = {
+    COMPARED(true, "size", "compare"),
+    COMPARED(true, "strong", "compare"),
+    COMPARED(false, "strong", "compare_ranks"),
+    COMPARED(false, "weak", "compare_weak"),
     {.stem = NULL},
 };

@@ -2,6 +2,7 @@
 #include "driver/plot_points.h"
 
 #include "bench/stats.h"
+#include "driver/cells.h"
 #include "driver/text.h"
 
 #include <math.h>
@@ -50,9 +51,7 @@ static const char *const number_name[NUMBERS] = {
 #undef X
 };
 
-/* Numbers beyond these are no measurement; an axis could not show them. A picosecond, thirty years.
- * */
-static const double SHORTEST_US = 1e-6, LONGEST_US = 1e15, MOST_RANKS = 1 << 30;
+static const double MOST_RANKS = 1 << 30;
 
 /* A row of cells.csv with the columns above. */
 typedef struct {
@@ -83,8 +82,8 @@ static tg_status read_rows(const tgd_table *table, row **rows)
                 return status;
         }
         const double t_us = now->number[NUMBER_t_median_us], ranks = now->number[NUMBER_ranks];
-        now->good = strcmp(now->text[TEXT_status], "ok") == 0 && t_us > SHORTEST_US &&
-                    t_us < LONGEST_US && ranks >= 1 && ranks <= MOST_RANKS;
+        now->good = strcmp(now->text[TEXT_status], "ok") == 0 && tgd_is_time(t_us) && ranks >= 1 &&
+                    ranks <= MOST_RANKS;
     }
     return status;
 }
@@ -230,8 +229,8 @@ static void combine(tgd_point *p, const row *rows, int count, int point)
             p->lo_us = medians[lo - 1];
             p->hi_us = medians[hi - 1];
         }
-        if (!(p->lo_us > SHORTEST_US && p->lo_us <= p->time_us && p->hi_us >= p->time_us &&
-              p->hi_us < LONGEST_US))
+        if (!(tgd_is_time(p->lo_us) && p->lo_us <= p->time_us && p->hi_us >= p->time_us &&
+              tgd_is_time(p->hi_us)))
             p->lo_us = p->hi_us = NAN;
         p->bus_bytes = one->number[NUMBER_busbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;
         p->tensor_bytes = one->number[NUMBER_algbw_GBps] * one->number[NUMBER_t_median_us] * 1e3;

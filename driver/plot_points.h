@@ -47,6 +47,7 @@ typedef struct {
     char *run_id, *mpi;    /* of the first row */
     char *machine;         /* for the caption; may be NULL; free with the points */
     double nodes, threads; /* of the first row */
+    double band;           /* ratios from 1 / (1 + band) to 1 + band are the same; 0: none */
 } tgd_points;
 
 /* Calls: Local. Errors: TG_BAD_INPUT: a column that is not there, a number that is not one. The

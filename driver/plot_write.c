@@ -134,7 +134,7 @@ static void widen_to_bounds(view *v, double lowest, double highest)
     widen(&v->y_min, &v->y_max, v->bounds ? fmin(highest, v->y_max * 5) : NAN);
 }
 
-static view view_of(const tgd_figure *figure)
+static view view_of(const tgd_figure *figure, const tgd_points *points)
 {
     view v = {NAN, NAN, NAN, NAN, false, false, false, false, 1, ""};
     double lowest = NAN, highest = NAN; /* bounds */
@@ -158,6 +158,10 @@ static view view_of(const tgd_figure *figure)
     }
     widen_to_bounds(&v, lowest, highest);
     widen(&v.y_min, &v.y_max, figure->kind->y_ideal);
+    if (points->band > 0) {
+        widen(&v.y_min, &v.y_max, 1 / (1 + points->band));
+        widen(&v.y_min, &v.y_max, 1 + points->band);
+    }
     if (named(figure->kind, "speedup")) { /* the ideal line stays in view */
         widen(&v.y_min, &v.y_max, v.x_min);
         widen(&v.y_min, &v.y_max, v.x_max);
@@ -305,14 +309,16 @@ static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
 {
     const tgd_series *any =
         &figure->series[0]; /* its marks, gaps among them, are all places along x */
+    const bool ratios = named(figure->kind, "ratio");
     double step = 0.012 * log2(v->x_max / v->x_min);
     for (int m = 1; m < any->count && !figure->kind->along_size; m++)
         step = fmin(step, 0.6 * log2(any->mark[m].x / any->mark[m - 1].x) / figure->count);
     fprintf(file, "array shift[%d] = [", figure->count);
     for (int s = 0; s < figure->count; s++) {
-        const double steps =
-            named(figure->kind, "ratio") ? s - 0.5 * (figure->count - 1) : figure->series[s].raw;
-        fprintf(file, "%s%.4g", s ? ", " : "", figure->kind->along_size ? 0 : steps * step);
+        const double steps = ratios                     ? s - 0.5 * (figure->count - 1)
+                             : figure->kind->along_size ? 0
+                                                        : figure->series[s].raw;
+        fprintf(file, "%s%.4g", s ? ", " : "", steps * step);
     }
     fputs("]\n", file);
 }
@@ -348,10 +354,9 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v)
 static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *points,
                    const tgd_scripts *scripts)
 {
-    (void)points;
-    const view v = view_of(figure);
-    fprintf(file, "# %s.gp: made by tensorgauge plot. To draw it again: gnuplot %s.gp\n",
-            figure->name, figure->name);
+    const view v = view_of(figure, points);
+    fprintf(file, "# %s.gp: made by tensorgauge. To draw it again: gnuplot %s.gp\n", figure->name,
+            figure->name);
     fprintf(file, "name = '%s'\nquantity = '%s'\nseries = %d\n", figure->name, figure->kind->column,
             figure->count);
     put_names(file, figure, &v);
@@ -362,6 +367,7 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
     put_shifts(file, figure, &v);
     fprintf(file, "bounds = %d\nideals = %d\nstars = %d\nhollow = %d\n", v.bounds, v.ideals,
             v.stars, v.hollow);
+    fprintf(file, "band = %.6g\n", points->band);
     fprintf(file, "x_min = %.6g\nx_max = %.6g\ny_min = %.6g\ny_max = %.6g\ny_unit = %g\n", v.x_min,
             v.x_max, v.y_min, v.y_max, v.y_unit);
     const char *const x_label = figure->kind->along_size ? "tensor size (bytes)" : "ranks";
@@ -472,7 +478,12 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     fputs("Series:\n", file);
     for (int s = 0; s < figure->count; s++)
         put_series(file, figure, &figure->series[s]);
-    put_interval(file, figure->kind, least);
+    if (figure->kind->bars)
+        fprintf(file, "%s\n", figure->kind->bars);
+    else
+        put_interval(file, figure->kind, least);
+    if (points->band > 0)
+        fprintf(file, "Grey band: the same, within %.3g %%.\n", 100 * points->band);
     fprintf(file, least == most ? "Launches: %d.\n" : "Launches: %d to %d.\n", least, most);
     if (hollow) {
         fputs("Hollow marks: oversubscribed, more ranks than cores. They mean nothing as scaling, "

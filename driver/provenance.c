@@ -40,7 +40,7 @@ static bool is_allowed(const char *name)
 }
 
 /* Text that is not UTF-8 (a host's odd word) is replaced, so that the file is always JSON. */
-static json_t *text(const char *value)
+json_t *tgd_json_text(const char *value)
 {
     json_t *string = value ? json_string(value) : json_null();
     return string ? string : json_string("(not UTF-8)");
@@ -50,7 +50,7 @@ static json_t *words_array(char *const *word, int count)
 {
     json_t *array = json_array();
     for (int i = 0; i < count; i++)
-        json_array_append_new(array, text(word[i]));
+        json_array_append_new(array, tgd_json_text(word[i]));
     return array;
 }
 
@@ -65,7 +65,7 @@ static json_t *environment(void)
     for (char **variable = environ; *variable; variable++) {
         char *name = strndup(*variable, strcspn(*variable, "="));
         if (name && is_allowed(name))
-            json_object_set_new(object, name, text(getenv(name)));
+            json_object_set_new(object, name, tgd_json_text(getenv(name)));
         free(name);
     }
     return object;
@@ -74,26 +74,26 @@ static json_t *environment(void)
 static json_t *campaign_of(const tgd_campaign *c)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "name", text(c->name));
-    json_object_set_new(object, "path", text(c->path));
+    json_object_set_new(object, "name", tgd_json_text(c->name));
+    json_object_set_new(object, "path", tgd_json_text(c->path));
     json_object_set_new(object, "launches", json_integer(c->launches));
     json_object_set_new(object, "budget_s", json_real(c->budget_s));
     json_object_set_new(object, "seed", json_integer(c->seed));
-    json_object_set_new(object, "text", text(c->text));
+    json_object_set_new(object, "text", tgd_json_text(c->text));
     return object;
 }
 
 static json_t *machine_of(const tgd_machine *m)
 {
     json_t *object = json_object();
-    json_object_set_new(object, "host", text(m->host));
-    json_object_set_new(object, "kernel", text(m->kernel));
-    json_object_set_new(object, "cpu_model", text(m->cpu_model));
+    json_object_set_new(object, "host", tgd_json_text(m->host));
+    json_object_set_new(object, "kernel", tgd_json_text(m->kernel));
+    json_object_set_new(object, "cpu_model", tgd_json_text(m->cpu_model));
     json_object_set_new(object, "cpus", json_integer(m->cpus));
     json_object_set_new(object, "cores", json_integer(m->cores));
     json_object_set_new(object, "cpu_flags", words_array(m->flags.word, m->flags.count));
     json_object_set_new(object, "caches", words_array(m->caches.word, m->caches.count));
-    json_object_set_new(object, "governor", text(*m->governor ? m->governor : NULL));
+    json_object_set_new(object, "governor", tgd_json_text(*m->governor ? m->governor : NULL));
     json_object_set_new(object, "memory_bytes", json_integer((json_int_t)m->memory_bytes));
     json_t *load = json_array();
     for (int i = 0; i < 3; i++)
@@ -136,11 +136,32 @@ static json_t *source_of(void)
     char *changed = ask_git(changes);
     commit[1 + strcspn(commit + 1, "\n")] = '\0';
     json_t *object = json_object();
-    json_object_set_new(object, "commit", text(commit + 1));
+    json_object_set_new(object, "commit", tgd_json_text(commit + 1));
     json_object_set_new(object, "dirty", changed ? json_boolean(*changed != '\0') : json_null());
     free(commit);
     free(changed);
     return object;
+}
+
+json_t *tgd_provenance_bench(const tgd_bench *bench)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "path", tgd_json_text(bench->path));
+    json_object_set(object, "version", json_object_get(bench->info, "version"));
+    json_object_set(object, "build", json_object_get(bench->info, "build"));
+    return object;
+}
+
+json_t *tgd_provenance_builds(const tgd_builds *builds)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < builds->count; i++) {
+        const tgd_words *words = &builds->at[i].launcher.words;
+        json_t *bench = tgd_provenance_bench(&builds->at[i].bench);
+        json_object_set_new(bench, "launcher", words_array(words->word, words->count));
+        json_array_append_new(array, bench);
+    }
+    return array;
 }
 
 json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launcher,
@@ -149,20 +170,16 @@ json_t *tgd_provenance(const tgd_campaign *campaign, const tgd_launcher *launche
     json_t *run = json_object();
     char *now = tgd_utc(false);
     json_object_set_new(run, "schema", json_integer(TGB_SCHEMA));
-    json_object_set_new(run, "run_id", text(run_id));
-    json_object_set_new(run, "version", text(TGD_VERSION));
-    json_object_set_new(run, "started", text(now));
+    json_object_set_new(run, "run_id", tgd_json_text(run_id));
+    json_object_set_new(run, "version", tgd_json_text(TGD_VERSION));
+    json_object_set_new(run, "started", tgd_json_text(now));
     json_object_set_new(run, "command", words_array(argv, argc));
     if (campaign)
         json_object_set_new(run, "campaign", campaign_of(campaign));
     json_object_set_new(run, "machine", machine_of(launcher->machine));
-    json_t *bench = json_object();
-    json_object_set_new(bench, "path", text(launcher->bench->path));
-    json_object_set(bench, "version", json_object_get(launcher->bench->info, "version"));
-    json_object_set(bench, "build", json_object_get(launcher->bench->info, "build"));
-    json_object_set_new(run, "tgbench", bench);
+    json_object_set_new(run, "tgbench", tgd_provenance_bench(launcher->bench));
     json_object_set_new(run, "launcher", words_array(launcher->words.word, launcher->words.count));
-    json_object_set_new(run, "blas_core_set", text(launcher->blas_core));
+    json_object_set_new(run, "blas_core_set", tgd_json_text(launcher->blas_core));
     json_object_set_new(run, "source", source_of());
     json_object_set_new(run, "environment", environment());
     json_object_set_new(run, "launches", json_array());

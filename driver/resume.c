@@ -70,21 +70,33 @@ tg_status tgd_resume_words(const json_t *record, tgd_run_words *words)
     return tg_success();
 }
 
-char *tgd_resume_builds(const json_t *record)
+/* What the record says of a build: a run of one build has `tgbench` only. */
+static const json_t *bench_at(const json_t *record, int build)
 {
-    char *path = tgd_copy(text_at(json_object_get(record, "tgbench"), "path"));
-    char *slash = strrchr(path, '/');
-    if (!slash) {
-        free(path);
-        return NULL;
-    }
-    *slash = '\0';
-    return path;
+    const json_t *builds = json_object_get(record, "builds");
+    return builds       ? json_array_get(builds, (size_t)build)
+           : build == 0 ? json_object_get(record, "tgbench")
+                        : NULL;
 }
 
-tg_status tgd_resume_check_build(const json_t *record, const tgd_bench *bench)
+char *tgd_resume_builds(const json_t *record)
 {
-    json_t *was = json_object_get(json_object_get(record, "tgbench"), "build");
+    char *folders = NULL;
+    for (int i = 0; bench_at(record, i); i++) {
+        const char *path = text_at(bench_at(record, i), "path"), *slash = strrchr(path, '/');
+        if (!slash)
+            continue;
+        char *longer = tgd_format("%s%s%.*s", folders ? folders : "", folders ? "," : "",
+                                  (int)(slash - path), path);
+        free(folders);
+        folders = longer;
+    }
+    return folders;
+}
+
+static tg_status check_build(const json_t *bench_was, const tgd_bench *bench)
+{
+    json_t *was = json_object_get(bench_was, "build");
     json_t *now = json_object_get(bench->info, "build");
     const char *key;
     json_t *value;
@@ -100,6 +112,20 @@ tg_status tgd_resume_check_build(const json_t *record, const tgd_bench *bench)
         }
     }
     return tg_success();
+}
+
+tg_status tgd_resume_check_builds(const json_t *record, const tgd_builds *builds)
+{
+    tg_status status = tg_success();
+    for (int i = 0; i < builds->count && status.code == TG_OK; i++)
+        status = check_build(bench_at(record, i), &builds->at[i].bench);
+    if (status.code == TG_OK && bench_at(record, builds->count)) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "--builds: the run was started with more than %d; expected "
+                         "the same, or no such option",
+                         builds->count);
+    }
+    return status;
 }
 
 tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan)

@@ -19,12 +19,13 @@ tg_status tgd_resume_read(const char *folder, json_t **record);
 json_t *tgd_settings_of(const tgd_run_words *words);
 tg_status tgd_resume_words(const json_t *record, tgd_run_words *words);
 
-/* Calls: Local. The folder of the tgbench that the run was started with, malloc'ed, or NULL. */
+/* Calls: Local. The folders of the builds that the run was started with, as --builds takes them,
+ * malloc'ed, or NULL. */
 char *tgd_resume_builds(const json_t *record);
 
-/* Calls: Local. Is it the build, and are they the cells, that the run was started with? Errors:
+/* Calls: Local. Are they the builds, and are they the cells, that the run was started with? Errors:
  * TG_BAD_INPUT names what differs. */
-tg_status tgd_resume_check_build(const json_t *record, const tgd_bench *bench);
+tg_status tgd_resume_check_builds(const json_t *record, const tgd_builds *builds);
 tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan);
 
 /* Calls: Local. Nobody else runs in this folder until *lock is closed; on a file system without

@@ -31,9 +31,8 @@ typedef struct {
     tgd_run_words words;
     const char *resumed; /* the folder as it was given; NULL: a new run */
     tgd_campaign campaign;
-    tgd_bench bench;
+    tgd_builds builds;
     tgd_machine machine;
-    tgd_launcher launcher;
     tgd_plan plan;
     char *folder;      /* as it is shown */
     char *root_folder; /* its path from the root */
@@ -56,9 +55,8 @@ static void release(run *r)
     free(r->folder);
     free(r->root_folder);
     free(r->cells_path);
-    tgd_launcher_free(&r->launcher);
+    tgd_builds_close(&r->builds);
     tgd_machine_free(&r->machine);
-    tgd_bench_close(&r->bench);
     tgd_campaign_free(&r->campaign);
 }
 
@@ -130,14 +128,32 @@ static tg_status read_campaign(run *r)
     return status;
 }
 
-static tg_status open_bench(run *r)
+static tg_status open_builds(run *r)
 {
     char *before = r->resumed && !r->words.option[TGD_BUILDS] ? tgd_resume_builds(r->record) : NULL;
-    tg_status status = tgd_bench_open(before ? before : r->words.option[TGD_BUILDS], &r->bench);
+    tg_status status = tgd_builds_open(before ? before : r->words.option[TGD_BUILDS], &r->builds);
     free(before);
     if (status.code == TG_OK && r->resumed)
-        status = tgd_resume_check_build(r->record, &r->bench);
+        status = tgd_resume_check_builds(r->record, &r->builds);
     return status;
+}
+
+static bool chooses(const tgd_plan *plan)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (strstr(plan->cell[i].text, " algorithm=auto"))
+            return true;
+    return false;
+}
+
+/* What auto chooses for one build says nothing about another one. */
+static tg_status check_choices(const run *r)
+{
+    return r->builds.count > 1 && chooses(&r->plan)
+               ? tg_fail(TG_BAD_INPUT,
+                         "--builds: algorithm=auto may differ between builds; expected "
+                         "named algorithms")
+               : tg_success();
 }
 
 /* Everything that is known before something is written. */
@@ -153,14 +169,15 @@ static tg_status prepare(run *r)
     if (status.code == TG_OK)
         status = read_campaign(r);
     if (status.code == TG_OK)
-        status = open_bench(r);
+        status = open_builds(r);
     if (status.code == TG_OK) {
         tgd_machine_read(&r->machine);
-        status =
-            tgd_launcher_make(&r->bench, &r->machine, r->words.option[TGD_LAUNCHER], &r->launcher);
+        status = tgd_builds_find_launchers(&r->builds, &r->machine, r->words.option[TGD_LAUNCHER]);
     }
     if (status.code == TG_OK)
-        status = tgd_plan_make(&r->campaign, &r->bench, &r->plan);
+        status = tgd_plan_make(&r->campaign, &r->builds, &r->plan);
+    if (status.code == TG_OK)
+        status = check_choices(r);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_plan(r->resumed, &r->plan);
     return status;
@@ -200,20 +217,14 @@ static tg_status take_folder(run *r)
  * order of the cells. */
 static void begin_record(run *r, int argc, char *const *argv)
 {
-    r->record =
-        tgd_provenance(&r->campaign, &r->launcher, strrchr(r->root_folder, '/') + 1, argc, argv);
+    r->record = tgd_provenance(&r->campaign, &r->builds.at[0].launcher,
+                               strrchr(r->root_folder, '/') + 1, argc, argv);
+    if (r->builds.count > 1)
+        json_object_set_new(r->record, "builds", tgd_provenance_builds(&r->builds));
     json_object_set_new(r->record, "settings", tgd_settings_of(&r->words));
     json_object_set_new(r->record, "order",
                         json_string(r->campaign.given_order ? "given" : "shuffled"));
     json_object_set_new(r->record, "cells_planned", json_integer(r->plan.count));
-}
-
-static bool chooses(const tgd_plan *plan)
-{
-    for (int i = 0; i < plan->count; i++)
-        if (strstr(plan->cell[i].text, " algorithm=auto"))
-            return true;
-    return false;
 }
 
 /* All launches of a run share one file of choices in its folder, so that they agree: the first one
@@ -222,7 +233,7 @@ static tg_status keep_choices(run *r)
 {
     const char *given = r->campaign.passed[TGD_AUTO_CACHE];
     tg_status status = tg_success();
-    if (!chooses(&r->plan) || !tgd_bench_has_option(&r->bench, "--auto-cache"))
+    if (!chooses(&r->plan) || !tgd_bench_has_option(&r->builds.at[0].bench, "--auto-cache"))
         return status;
     char *path = in_folder(r, "auto.txt");
     if (given && access(path, F_OK) != 0 && access(given, F_OK) == 0) {
@@ -421,16 +432,18 @@ static int measure(run *r, int argc, char *const *argv)
         printf("nothing to do: all %d cells are in %s\n", r->plan.count, r->folder);
         return GOOD;
     }
-    if (r->launcher.blas_core) {
-        fprintf(stderr,
-                "BLAS kernel %s is below what this CPU allows; launches get "
-                "OPENBLAS_CORETYPE=%s\n",
-                tgd_bench_build(&r->bench, "blas_core"), r->launcher.blas_core);
+    for (int i = 0; i < r->builds.count; i++) {
+        if (r->builds.at[i].launcher.blas_core) {
+            fprintf(stderr,
+                    "BLAS kernel %s is below what this CPU allows; launches get "
+                    "OPENBLAS_CORETYPE=%s\n",
+                    tgd_bench_build(&r->builds.at[i].bench, "blas_core"),
+                    r->builds.at[i].launcher.blas_core);
+        }
     }
     tgd_launches *l = &r->launches;
     l->campaign = &r->campaign;
-    l->bench = &r->bench;
-    l->launcher = &r->launcher;
+    l->builds = &r->builds;
     l->plan = &r->plan;
     l->folder = r->root_folder;
     l->cells_path = r->cells_path;
@@ -453,6 +466,8 @@ static void print_estimate(const run *r)
     printf("%d cells, budget %.3g s", plan->count, r->campaign.budget_s);
     if (r->campaign.launches > 1)
         printf(" (%ld launches of each cell above)", r->campaign.launches);
+    if (plan->builds > 1)
+        printf(" (%d builds in turns)", plan->builds);
     printf("\nestimated time: at most about %.3g s = %.3g s of budget, %.2g s a cell, and %d "
            "start%s of about %.0f s; less where intervals are narrow enough before\n",
            budget_s + starts * start_s, budget_s, budget_s / plan->count, starts,
@@ -462,7 +477,8 @@ static void print_estimate(const run *r)
 static int show_cells(const run *r)
 {
     char *output = NULL;
-    const tg_status status = tgd_plan_dry_run(&r->plan, &r->campaign, &r->bench, false, &output);
+    const tg_status status =
+        tgd_plan_dry_run(&r->plan, &r->campaign, &r->builds.at[0].bench, false, &output);
     if (status.code != TG_OK)
         return tgd_report(status);
     fputs(output, stdout);

@@ -27,7 +27,7 @@ enum { FIRST = 256, BUILDS = FIRST, LAUNCHER, LAUNCHES, BUDGET, OUTPUT, HELP };
 static const struct argp_option rows[] = {
     {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
     {"launcher", LAUNCHER, "WORDS", 0, "MPI launcher with its words, such as 'srun --mpi=pmix'", 1},
-    {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 24 (8)", 1},
+    {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 64 (8)", 1},
     {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (120s)", 1},
     {"output", OUTPUT, "DIR", 0, "keep all rows in a new folder in DIR", 1},
     {"help", HELP, NULL, 0, "print this help", 2},

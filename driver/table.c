@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_COLUMNS = 1000 };
+
 /* What the parser's call-backs fill. */
 typedef struct {
     tgd_table *table;
@@ -55,6 +57,10 @@ static void drop_fields(reader *r)
 static tg_status take_header(reader *r)
 {
     tgd_table *t = r->table;
+    if (r->count > MOST_COLUMNS) {
+        return tg_fail(TG_BAD_INPUT, "%s line %ld has %d columns; expected at most %d", t->path,
+                       r->line, r->count, MOST_COLUMNS);
+    }
     for (int i = 0; i < r->count; i++) {
         for (int j = 0; j < i; j++) {
             if (strcmp(r->field[i], r->field[j]) == 0) {
@@ -209,9 +215,10 @@ tg_status tgd_table_number(const tgd_table *t, int row, int column, double *valu
     char *end;
     *value = strtod_l(text, &end, plain);
     freelocale(plain);
-    return *end == '\0' ? tg_success()
-                        : tg_fail(TG_BAD_INPUT,
-                                  "%s line %ld, column %s: '%.60s' is not a number; expected one "
-                                  "with a decimal dot",
-                                  t->path, t->line[row], t->name[column], text);
+    return *end == '\0' && isfinite(*value)
+               ? tg_success()
+               : tg_fail(TG_BAD_INPUT,
+                         "%s line %ld, column %s: '%.60s' is not a number; expected one "
+                         "with a decimal dot",
+                         t->path, t->line[row], t->name[column], text);
 }

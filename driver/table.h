@@ -14,7 +14,7 @@ typedef struct {
 } tgd_table;
 
 /* Calls: Local. Errors: TG_BAD_INPUT names the file and the line (no file, no header, a row with
- * another number of fields, a quote in the wrong place, a column name twice), TG_NO_MEMORY; *t is
+ * another number of fields, a quote in the wrong place, a column name twice, a thousand columns), TG_NO_MEMORY; *t is
  * then empty. */
 tg_status tgd_table_read(const char *path, tgd_table *t);
 void tgd_table_free(tgd_table *t); /* an empty table may be freed again */

@@ -292,6 +292,46 @@ class Plot(unittest.TestCase):
         write_run(self.run_folder, rows)
         self.assertIn(plot(self.run_folder).returncode, (0, 2))
 
+    def test_hostile_files(self):
+        """Each is refused with one line that names the line, and the column where there is one."""
+        def file_of(name, text):
+            os.mkdir(os.path.join(self.folder, name))
+            with open(os.path.join(self.folder, name, "cells.csv"), "wb") as file:
+                file.write(text)
+            return os.path.join(self.folder, name)
+
+        write_run(self.run_folder, good_cells())
+        with open(os.path.join(self.run_folder, "cells.csv"), "rb") as file:
+            good = file.read().replace(b"\r\n", b"\n")
+        lines = good.split(b"\n")
+
+        def spoiled(column, value):
+            fields = lines[3].split(b",")
+            fields[COLUMNS.index(column)] = value
+            return b"\n".join(lines[:3] + [b",".join(fields)] + lines[4:])
+
+        for name, text, words in (
+                ("schema", spoiled("schema", b"7"), ("line 4", "column schema")),
+                ("no schema", spoiled("schema", b""), ("line 4", "column schema")),
+                ("nan", spoiled("t_median_us", b"NaN"), ("line 4", "column t_median_us")),
+                ("inf", spoiled("size_bytes", b"-1e400"), ("line 4", "column size_bytes")),
+                ("script", spoiled("ranks", b"<script>\x1b[2J"), ("line 4", "column ranks", "<script>?[2J")),
+                ("long word", spoiled("ranks", b"9" * 10000000), ("line 4", "column ranks")),
+                ("more fields", spoiled("ranks", b"2,3"), ("line 4",)),
+                ("quote", spoiled("placement", b'a"b'), ("line 4",)),
+                ("open quote", spoiled("placement", b'"a'), ("line",)),
+                ("twice", good.replace(b"run_id", b"schema", 1), ("line 1", "'schema'")),
+                ("lacking", good.replace(b"t_median_us", b"\x01t\x7f", 1), ("line 1", "'t_median_us'")),
+                ("wide", b",".join(b"c%d" % i for i in range(200000)) + b"\n", ("line 1", "200000 columns")),
+                ("null", good.replace(b"schema", b"\0\0\0", 1), ("line 1", "'schema'")),
+                ("noise", bytes(range(256)) * 40, ())):
+            said = self.refused(file_of(name, text))
+            for word in words:
+                self.assertIn(word, said, name)
+            self.assertLess(len(said), 500)
+        large = file_of("large", spoiled("placement", b"<script>`x`" * 1000000))
+        self.assertEqual(plot(large).returncode, 0)
+
     def test_bad_input(self):
         write_run(os.path.join(self.folder, "lacking"), good_cells(), [c for c in COLUMNS if c != "oversubscribed"])
         self.assertIn("oversubscribed", self.refused(os.path.join(self.folder, "lacking")))

@@ -361,6 +361,69 @@ class Good(Case):
         self.assertFalse((self.runs()[0] / "auto.txt").exists())
         self.assertFalse([w for call in self.logged() for w in call["argv"] if "auto-cache" in w])
 
+class Builds(Case):
+    """Two builds in one run, in turns."""
+
+    def setUp(self):
+        super().setUp()
+        self.first, self.second = self.builds, self.folder / "second"
+        self.second.mkdir()
+        (self.second / "tgbench").symlink_to(HERE / "fake_tgbench")
+        for folder in (self.first, self.second):
+            (folder / "build_name").write_text(folder.name)
+        self.builds = f"{self.first},{self.second}"
+
+    def test_turns(self):
+        self.assertEqual(self.run_it("--launches", "3").returncode, 0)
+        launches = self.logged()
+        names = [self.first.name, self.second.name]
+        self.assertEqual(len(launches), 3 * 3 * 2)
+        leaders = []
+        for pair in zip(launches[0::2], launches[1::2]):  # both builds beside each other, at the same rank count
+            self.assertEqual({launch["build"] for launch in pair}, set(names))
+            self.assertEqual(len({launch["ranks"] for launch in pair}), 1)
+            self.assertEqual([launch["launch"] % 2 for launch in pair], [names.index(launch["build"]) for launch in pair])
+            self.assertEqual(len({launch["launch"] // 2 for launch in pair}), 1)
+            leaders.append(pair[0]["build"])
+        self.assertEqual(leaders, [names[(round_ + group) % 2] for round_ in range(3) for group in range(3)])
+        rows = self.rows("cells.csv")
+        self.assertEqual(len(rows), 2 * 3 * 14)
+        cells = [{(r["case"], r["direction"], r["ranks"]) for r in rows if r["build"] == name} for name in names]
+        self.assertEqual(cells[0], cells[1])
+        self.assertEqual(len(cells[0]), 14)
+        record = json.loads((self.runs()[0] / "run.json").read_text())
+        self.assertEqual([b["build"]["name"] for b in record["builds"]], names)
+        compared = subprocess.run([PROGRAM, "compare", str(self.runs()[0])], capture_output=True, text=True, timeout=60)
+        self.assertEqual((compared.returncode, compared.stderr), (0, ""))
+        self.assertIn("14 cells compared", compared.stdout)
+
+    def test_resume(self):
+        self.assertEqual(self.run_it("--launches", "2", FAKE_MODE="die").returncode, 1)
+        killed = [r for r in self.rows("cells.csv") if r["status"] == "killed"]
+        self.assertEqual({r["build"] for r in killed}, {self.first.name, "second"})
+        words = [PROGRAM, "run", "--resume", str(self.runs()[0])]
+        other = subprocess.run([*words, "--builds", str(self.first)], env=self.environment, capture_output=True, text=True,
+                               timeout=60)
+        self.assertEqual((other.returncode, other.stdout), (2, ""))
+        done = subprocess.run(words, env=self.environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for name in (self.first.name, "second"):
+            self.assertEqual(sum(r["build"] == name and r["status"] == "ok" for r in self.rows("cells.csv")), 28)
+
+    def test_refused(self):
+        def refused(builds, *words):
+            self.builds = builds
+            done = self.run_it(*words)
+            self.assertEqual((done.returncode, done.stdout, self.runs()), (2, "", []), done.stderr)
+            self.assertRegex(done.stderr, r"\Atensorgauge: [^\n]+\n\Z")
+            return done.stderr
+
+        self.assertIn("different names", refused(f"{self.first},{self.first}"))
+        self.assertIn("'absent'", refused(f"{self.first},absent"))
+        self.assertIn("''", refused(f"{self.first},"))
+        self.assertIn("algorithm=auto", refused(f"{self.first},{self.second}", "--algorithm", "auto"))
+
+
 class Bad(Case):
     def expect_error(self, done, *parts):
         self.assertEqual(done.returncode, 2, done.stderr)
@@ -377,7 +440,7 @@ class Bad(Case):
         def said(*words):
             return subprocess.run([PROGRAM, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True)
 
-        self.expect_error(said(), "expected run, plot, selfcheck, train or list")
+        self.expect_error(said(), "expected run, compare, plot, export, import, selfcheck, train or list")
         self.expect_error(said("walk"), "'walk'", "expected")
         self.expect_error(said("run"), "expected the name of a campaign")
         self.expect_error(said("run", "no-such-campaign"), "'no-such-campaign'", "expected")
