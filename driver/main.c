@@ -1,5 +1,6 @@
 /* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are
  * rows. */
+#include "driver/accept.h"
 #include "driver/plot.h"
 #include "driver/run.h"
 #include "driver/selfcheck.h"
@@ -14,6 +15,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
+    {"accept", "RUN [--reference REF]", "pass or fail, and which rank, machine or link",
+     tgd_accept},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
     {"selfcheck", "[OPTION...]", "measure the measurement itself, for about a minute",
      tgd_selfcheck},
@@ -47,7 +50,7 @@ int main(int argc, char **argv)
             return verbs[i].run(argc - 1, argv + 1);
     return tgd_report(
         tg_fail(TG_BAD_INPUT,
-                "verb '%.60s' is not known; expected run, plot, selfcheck, train or list "
+                "verb '%.60s' is not known; expected run, accept, plot, selfcheck, train or list "
                 "(tensorgauge --help)",
                 word));
 }

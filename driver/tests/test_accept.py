@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""test_accept.py TENSORGAUGE COLUMNS_DEF: verdicts of accept on made runs, of which it is known what is wrong with them: a
+slow rank, machine or link is named, nothing else is; hostile and bad input."""
+import csv
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as tree
+
+from made_run import Run, partners
+
+COLUMNS_DEF = str(pathlib.Path(sys.argv.pop(2)).resolve())
+PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
+RULES = ["values", "complete", "cores", "blas", "ranks", "nodes", "pairs"]
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.top = pathlib.Path(tempfile.mkdtemp(prefix="tensorgauge accept "))
+        self.addCleanup(shutil.rmtree, self.top)
+        self.folder = self.top / "a run"
+
+    def run_it(self, *words):
+        return subprocess.run([PROGRAM, "accept", *map(str, words)], cwd=self.top, capture_output=True, text=True, timeout=100)
+
+    def judge(self, run, status, *words, folder=None):
+        """Writes the run, lets accept judge it, and returns verdicts and culprits by rule; the files must agree."""
+        folder = folder or self.folder
+        run.write(folder)
+        done = self.run_it(folder, *words)
+        self.assertEqual((done.returncode, done.stderr), (status, ""), done.stdout)
+        self.printed = done.stdout
+        verdict = done.stdout.splitlines()[-1]
+        with open(folder / "judgement.json", encoding="utf-8") as file:
+            judgement = json.load(file)
+        self.assertTrue(verdict.startswith(f"tensorgauge accept: {judgement['verdict'].upper()}: "), verdict)
+        self.assertEqual(status == 1, judgement["verdict"] == "fail")
+        rules = {rule["rule"]: rule for rule in judgement["rules"]}
+        self.assertEqual(list(rules), RULES)
+        with open(folder / "judgement.csv", newline="", encoding="utf-8", errors="replace") as file:
+            lines = list(csv.DictReader(file, strict=True))
+        self.assertEqual(list(dict.fromkeys(line["rule"] for line in lines)), RULES)
+        self.assertEqual(len(lines), sum(max(1, len(rule["findings"])) for rule in rules.values()))
+        cases = tree.parse(folder / "junit.xml").getroot().findall("testsuite/testcase")
+        self.assertEqual([case.get("name") for case in cases], RULES)
+        element = {"fail": "failure", "undecided": "skipped", "pass": "system-out", "look": "system-out"}
+        for case in cases:
+            self.assertEqual([child.tag for child in case], [element[rules[case.get("name")]["verdict"]]])
+        self.rules = rules
+        return {name: (rule["verdict"], [finding["culprit"] for finding in rule["findings"]]) for name, rule in rules.items()}
+
+
+class Peers(Case):
+    def good(self, ranks=8, **other):
+        run = Run(COLUMNS_DEF, ranks, **other)
+        run.add_local([100 + rank % 2 for rank in range(ranks)])
+        run.add_local([50.0] * ranks, op="machine:copy", shape="256")
+        run.add_pairs(lambda a, b: 2 + (a + b) % 3 / 100)
+        return run
+
+    def test_good(self):
+        verdicts = self.judge(self.good(), 0)
+        self.assertEqual(verdicts, {**dict.fromkeys(RULES, ("pass", [])), "nodes": ("undecided", [])})
+
+    def test_rank(self):
+        """20 % in one cell; nobody else is named."""
+        run = self.good()
+        times = [100.0] * 8
+        times[3] = 120.0
+        run.add_local(times, shape="128x128")
+        verdicts = self.judge(run, 1)
+        self.assertEqual(verdicts["ranks"], ("fail", ["rank 3 (node0, CPU 3)"]))
+        self.assertEqual({name for name, (verdict, _) in verdicts.items() if verdict == "fail"}, {"ranks"})
+        finding = self.rules["ranks"]["findings"][0]
+        self.assertEqual((finding["value"], finding["expected"], finding["limit"]), (1.2, 1, 1.05))
+        self.assertIn("128x128", finding["case"])
+        self.assertIn("20 % slower than the median of 8 ranks (limit 5 %)", finding["text"])
+        self.assertIn("rank 3 (node0, CPU 3)", self.printed.splitlines()[-1])
+
+    def test_limit(self):
+        """Of the limit max(5 %, 4 robust sigma) each part counts: 5.1 % is too much among equals, 20 % among unequals not."""
+        run = Run(COLUMNS_DEF, 8)
+        run.add_local([100, 100, 100, 100, 100, 100, 104.9, 105.1])
+        self.assertEqual(self.judge(run, 1)["ranks"], ("fail", ["rank 7 (node0, CPU 7)"]))
+        run = Run(COLUMNS_DEF, 8)  # median 100, MAD 4: limit 100 + 4 x 1.4826 x 4 = 123.7
+        run.add_local([92, 96, 96, 100, 100, 104, 104, 120])
+        self.assertEqual(self.judge(run, 0, folder=self.top / "b")["ranks"], ("pass", []))
+
+    def test_few(self):
+        """Three peers are too few, which is no failure."""
+        run = Run(COLUMNS_DEF, 3)
+        run.add_local([100, 100, 150])
+        run.add_pairs(lambda a, b: 2 + a)
+        verdicts = self.judge(run, 0)
+        self.assertEqual({name: verdicts[name] for name in ("ranks", "nodes", "pairs")},
+                         dict.fromkeys(("ranks", "nodes", "pairs"), ("undecided", [])))
+        self.assertIn("3 ranks: a rank needs 4 peers", self.printed)
+        self.assertIn("UNDECIDED: 4 of 7 rules passed, 0 failed, 3 undecided; nothing was wrong", self.printed)
+
+    def test_node(self):
+        """All ranks of one machine of five are 8 % slower: two of ten ranks, and the machine."""
+        run = Run(COLUMNS_DEF, 10, machines=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
+        run.add_local([108.0 if rank in (6, 7) else 100.0 for rank in range(10)])
+        verdicts = self.judge(run, 1)
+        self.assertEqual(verdicts["nodes"], ("fail", ["node3"]))
+        self.assertEqual(verdicts["ranks"], ("fail", ["rank 6 (node3, CPU 6)", "rank 7 (node3, CPU 7)"]))
+
+    def test_link(self):
+        run = self.good()
+        run.add_pairs(lambda a, b: 13.0 if (a, b) == (2, 5) else 10.0, shape="256")
+        verdicts = self.judge(run, 1)
+        self.assertEqual(verdicts["pairs"], ("fail", ["link rank 2 (node0, CPU 2) - rank 5 (node0, CPU 5)"]))
+        self.assertEqual(self.rules["pairs"]["findings"][0]["value"], 13)
+        self.assertEqual({name for name, (verdict, _) in verdicts.items() if verdict == "fail"}, {"pairs"})
+
+    def test_links_of_a_rank(self):
+        """A rank all of whose links are slow is named once, its links are not."""
+        for ranks in (7, 8):
+            run = Run(COLUMNS_DEF, ranks)
+            run.add_pairs(lambda a, b: 13.0 if 4 in (a, b) else 10.0)
+            verdicts = self.judge(run, 1, folder=self.top / str(ranks))
+            self.assertEqual(verdicts["pairs"], ("fail", ["rank 4 (node0, CPU 4)"]))
+            self.assertIn(f"{ranks - 1} of its {ranks - 1} links are slow", self.printed)
+
+    def test_links_between_machines(self):
+        """Links between machines take ten times as long as those within, which are no peers of theirs."""
+        machines = [0, 0, 0, 0, 1, 1, 1, 1]
+        run = Run(COLUMNS_DEF, 8, machines=machines)
+        run.add_pairs(lambda a, b: (20.0 if machines[a] != machines[b] else 2.0) * (1.3 if (a, b) == (1, 6) else 1))
+        self.assertEqual(self.judge(run, 1)["pairs"],
+                         ("fail", ["link rank 1 (node0, CPU 1) - rank 6 (node1, CPU 6)"]))
+
+    def test_rounds(self):
+        """The test's own tournament is one: each two ranks meet once."""
+        for ranks in range(2, 14):
+            rounds = ranks - 1 if ranks % 2 == 0 else ranks
+            met = sorted(pair for number in range(1, rounds + 1) for pair in partners(ranks, number))
+            self.assertEqual(met, [(a, b) for a in range(ranks) for b in range(a + 1, ranks)])
+
+    def test_no_times_of_ranks(self):
+        run = self.good()
+        run.has_ranks = False
+        verdicts = self.judge(run, 0)
+        self.assertEqual(verdicts["ranks"], ("undecided", []))
+        self.assertIn("expected a run with raw = all", self.printed)
+
+
+class Whole(Case):
+    def test_wrong(self):
+        run = Run(COLUMNS_DEF, 4)
+        run.add("broadcast shape=2 to=4c", 5.0, status="wrong", wrong=3)
+        run.add("broadcast shape=4 to=4c", 5.0)
+        verdicts = self.judge(run, 1)
+        self.assertEqual(verdicts["values"], ("fail", ["broadcast shape=2 to=4c forward on 4 ranks"]))
+
+    def test_complete(self):
+        run = Run(COLUMNS_DEF, 4)
+        run.add("broadcast shape=2 to=4c", 5.0)
+        run.planned = 3
+        self.assertEqual(self.judge(run, 0)["complete"], ("undecided", []))
+        run.add("broadcast shape=4 to=4c", "", status="killed")
+        self.assertEqual(self.judge(run, 1, folder=self.top / "b")["complete"],
+                         ("fail", ["broadcast shape=4 to=4c forward on 4 ranks"]))
+
+    def test_cores(self):
+        run = Run(COLUMNS_DEF, 4)
+        run.add("broadcast shape=2 to=4c", 5.0, oversubscribed=1)
+        run.add("broadcast shape=4 to=4c", 5.0, oversubscribed=1)
+        self.assertEqual(self.judge(run, 1)["cores"], ("fail", ["4 ranks"]))
+
+    def test_blas(self):
+        run = Run(COLUMNS_DEF, 4, machines=[0, 0, 1, 1])
+        run.add("broadcast shape=2 to=4c", 5.0)
+        run.blas[1] = "Haswell"
+        self.assertEqual(self.judge(run, 1)["blas"], ("fail", ["node1"]))
+
+    def test_no_record(self):
+        run = Run(COLUMNS_DEF, 4)
+        run.add_local([100, 100, 100, 150])
+        run.record = False
+        verdicts = self.judge(run, 1)
+        self.assertEqual((verdicts["blas"], verdicts["ranks"]), (("undecided", []), ("fail", ["rank 3"])))
+
+
+class Hostile(Case):
+    def test_texts(self):
+        """Texts that would be commands, elements or control characters elsewhere are text here."""
+        bad = "a]]>&<script>\"'`touch x`$(touch x)\x1b[31m\n,=cmd()\u00e9\ufffe"
+        run = Run(COLUMNS_DEF, 4, hosts=[bad])
+        run.add_local([100, 100, 100, 150])
+        run.add(bad, 5.0, status="wrong", wrong=1, op=bad)
+        self.judge(run, 1)
+        self.assertFalse((self.top / "x").exists())
+        self.assertNotIn("\x1b", self.printed)
+        self.assertEqual(len([line for line in self.printed.splitlines() if line.startswith("tensorgauge accept: ")]), 1)
+        failures = tree.parse(self.folder / "junit.xml").getroot().findall(".//failure")
+        said = "".join(failure.text for failure in failures)
+        self.assertIn("]]>&<script>\"'`touch x`", said)
+        self.assertEqual(sum(len(failure) for failure in failures), 0)
+
+    def test_bytes(self):
+        """Bytes that are no UTF-8, and a field of 10 MB."""
+        run = Run(COLUMNS_DEF, 4)
+        run.add("broadcast shape=2 HERE", 5.0, status="wrong", wrong=1)
+        run.add("broadcast shape=2 " + "y" * 10_000_000, 5.0)
+        run.write(self.folder)
+        path = self.folder / "cells.csv"
+        path.write_bytes(path.read_bytes().replace(b"HERE", b"\xff\xc3\xed\xa0\x80"))
+        done = self.run_it(self.folder)
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        tree.parse(self.folder / "junit.xml")
+        json.loads((self.folder / "judgement.json").read_text(encoding="utf-8"))
+
+    def expect_error(self, *parts, words=None):
+        before = sorted(path.name for path in self.top.rglob("*"))
+        done = self.run_it(*(words if words is not None else [self.folder]))
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertTrue(lines[0].startswith("tensorgauge: "), lines[0])
+        for part in parts:
+            self.assertIn(part, lines[0])
+        self.assertEqual(sorted(path.name for path in self.top.rglob("*")), before)
+
+    def spoil(self, name, old, new):
+        run = Run(COLUMNS_DEF, 4)
+        run.add_local([100, 100, 100, 100])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        run.write(self.folder)
+        text = (self.folder / name).read_text()
+        self.assertIn(old, text)
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def test_words(self):
+        Run(COLUMNS_DEF, 4).write(self.folder)
+        self.expect_error("no run given", words=[])
+        self.expect_error("'--fast'", "expected", words=["--fast"])
+        self.expect_error("one word too many", words=[self.folder, "b"])
+        self.expect_error("--reference needs one value", words=[self.folder, "--reference"])
+        self.expect_error("--tolerance without --reference", words=[self.folder, "--tolerance", "5%"])
+        self.expect_error("is not a folder", words=["nowhere"])
+        self.expect_error("holds no cells.csv", words=[self.top])
+        self.expect_error("holds no cell; expected one row at least")
+
+    def test_files(self):
+        for column in ("case", "t_median_us", "grid_y", "oversubscribed"):
+            self.spoil("cells.csv", column, "no_such_column")
+            self.expect_error(f"expected a column '{column}'")
+        for old, new, part in ((",4,", ",four,", "'four' is not a number"), (",4,", ",-4,", "'-4'; expected a number from 1"),
+                               (",4,", ",4.5,", "'4.5'; expected a whole number"), (",4,", ",,", "''; expected a whole number"),
+                               ("100", "nan", "'nan'; expected a number"), ("100", "1e999", "expected a number")):
+            self.spoil("cells.csv", old, new)
+            self.expect_error("cells.csv line 2, column", part)
+        self.spoil("samples.csv", ",3,100", ",4,100")
+        self.expect_error("samples.csv line 5, column rank: '4'")
+        self.spoil("samples.csv", ",3,100", ",3,nan")
+        self.expect_error("samples.csv line 5, column t_us: 'nan'")
+        self.spoil("samples.csv", "launch,cell", "launch,cells")
+        self.expect_error("samples.csv line 1: expected a column 'cell'")
+        self.spoil("run.json", "{", "[")
+        self.expect_error("run.json line 1")
+
+
+unittest.main()
