@@ -29,7 +29,7 @@ static const char help[] =
 static void print_help(void)
 {
     fputs(help, stdout);
-    for (const tgd_rule *rule = tgd_rules; rule->name; rule++)
+    for (const tgd_rule *rule = tgd_rule_list; rule->name; rule++)
         printf("  %-10s  %s\n", rule->name, rule->looks_at);
 }
 
@@ -84,50 +84,50 @@ static tg_status read_words(int argc, char **argv, accept_words *words)
 
 /* ---- the verb ---- */
 
-static tg_status judge(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *at,
+static tg_status judge(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *at,
                        int *count)
 {
     tg_status status = tg_success();
-    for (const tgd_rule *rule = tgd_rules; rule->name && status.code == TG_OK; rule++) {
-        at[*count] = (tgd_judgement){.rule = rule};
+    for (const tgd_rule *rule = tgd_rule_list; rule->name && status.code == TG_OK; rule++) {
+        at[*count] = (tgd_ruling){.rule = rule};
         status = rule->judge(e, demands, &at[(*count)++]);
     }
     return status;
 }
 
 /* Reads and judges first: with wrong words or files nothing is written. */
-static tg_status accept_run(const accept_words *words, tgd_verdict *verdict)
+static tg_status accept_run(const accept_words *words, tgd_answer *verdict)
 {
     tgd_demands demands = {words->reference, (double)NAN, 0.1};
-    tgd_evidence e;
-    tgd_judgement *at = NULL;
+    tgd_measured e;
+    tgd_ruling *at = NULL;
     int rules = 0, count = 0;
-    while (tgd_rules[rules].name)
+    while (tgd_rule_list[rules].name)
         rules++;
-    tg_status status = tgd_evidence_read(words->run, &e);
+    tg_status status = tgd_measured_read(words->run, &e);
     if (status.code != TG_OK)
         return status;
     at = tgd_resize(NULL, rules, sizeof *at);
-    status = tgd_evidence_ranks(&e, tgd_rules_want);
+    status = tgd_measured_ranks(&e, tgd_rules_want);
     if (status.code == TG_OK)
         status = judge(&e, &demands, at, &count);
-    const tgd_judgements all = {at, count, tgd_verdict_of(at, count)};
+    const tgd_rulings all = {at, count, tgd_answer_of(at, count)};
     if (status.code == TG_OK)
         status = tgd_accept_write(&all, words->run);
     if (status.code == TG_OK)
         tgd_accept_print(&all, stdout);
     *verdict = all.verdict;
     for (int i = 0; i < count; i++)
-        tgd_judgement_free(&at[i]);
+        tgd_ruling_free(&at[i]);
     free(at);
-    tgd_evidence_free(&e);
+    tgd_measured_free(&e);
     return status;
 }
 
 int tgd_accept(int argc, char **argv)
 {
     accept_words words = {NULL, NULL, NULL};
-    tgd_verdict verdict = TGD_UNDECIDED;
+    tgd_answer verdict = TGD_OPEN;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             print_help();

@@ -12,9 +12,9 @@
 
 enum { FINDINGS_PRINTED = 20, CULPRITS_IN_VERDICT = 3 };
 
-tgd_verdict tgd_verdict_of(const tgd_judgement *at, int count)
+tgd_answer tgd_answer_of(const tgd_ruling *at, int count)
 {
-    tgd_verdict verdict = TGD_UNDECIDED;
+    tgd_answer verdict = TGD_OPEN;
     for (int i = 0; i < count; i++) {
         if (at[i].verdict == TGD_FAIL)
             return TGD_FAIL;
@@ -89,7 +89,7 @@ static void put_xml(FILE *file, const char *text)
 
 /* ---- for a person ---- */
 
-static int count_of(const tgd_judgements *all, tgd_verdict verdict)
+static int count_of(const tgd_rulings *all, tgd_answer verdict)
 {
     int count = 0;
     for (int i = 0; i < all->count; i++)
@@ -97,7 +97,7 @@ static int count_of(const tgd_judgements *all, tgd_verdict verdict)
     return count;
 }
 
-static void print_culprits(const tgd_judgements *all, FILE *out)
+static void print_culprits(const tgd_rulings *all, FILE *out)
 {
     int culprits = 0;
     for (int i = 0; i < all->count; i++) {
@@ -113,25 +113,25 @@ static void print_culprits(const tgd_judgements *all, FILE *out)
         fprintf(out, " and %d more", culprits - CULPRITS_IN_VERDICT);
 }
 
-static void print_verdict(const tgd_judgements *all, FILE *out)
+static void print_verdict(const tgd_rulings *all, FILE *out)
 {
     static const char *const names[] = {"PASS", "FAIL", "UNDECIDED"};
     fprintf(out, "tensorgauge accept: %s: %d of %d rules passed, %d failed, %d undecided",
             names[all->verdict], count_of(all, TGD_PASS), all->count, count_of(all, TGD_FAIL),
-            count_of(all, TGD_UNDECIDED));
-    if (count_of(all, TGD_LOOK) > 0)
-        fprintf(out, ", %d to be looked at", count_of(all, TGD_LOOK));
-    if (all->verdict == TGD_UNDECIDED)
+            count_of(all, TGD_OPEN));
+    if (count_of(all, TGD_REMARK) > 0)
+        fprintf(out, ", %d to be looked at", count_of(all, TGD_REMARK));
+    if (all->verdict == TGD_OPEN)
         fputs("; nothing was wrong, but no times could be compared", out);
     print_culprits(all, out);
     putc('\n', out);
 }
 
-void tgd_accept_print(const tgd_judgements *all, FILE *out)
+void tgd_accept_print(const tgd_rulings *all, FILE *out)
 {
     for (int i = 0; i < all->count; i++) {
-        const tgd_judgement *j = &all->at[i];
-        fprintf(out, "%-9s  %-10s  ", tgd_verdict_name(j->verdict), j->rule->name);
+        const tgd_ruling *j = &all->at[i];
+        fprintf(out, "%-9s  %-10s  ", tgd_answer_name(j->verdict), j->rule->name);
         put_clean(out, j->text);
         putc('\n', out);
         for (int k = 0; k < j->count && k < FINDINGS_PRINTED; k++) {
@@ -163,10 +163,10 @@ static void put_field(FILE *file, const char *text)
     tgb_csv_field(file, text);
 }
 
-static void put_csv_line(FILE *file, const tgd_judgement *j, const tgd_finding *finding)
+static void put_csv_line(FILE *file, const tgd_ruling *j, const tgd_finding *finding)
 {
     const tgd_row *row = finding ? finding->row : NULL;
-    fprintf(file, "%s,%s", j->rule->name, tgd_verdict_name(j->verdict));
+    fprintf(file, "%s,%s", j->rule->name, tgd_answer_name(j->verdict));
     put_field(file, finding ? finding->culprit : "");
     put_field(file, row ? row->text : "");
     put_field(file, row ? row->direction : "");
@@ -179,11 +179,11 @@ static void put_csv_line(FILE *file, const tgd_judgement *j, const tgd_finding *
     putc('\n', file);
 }
 
-static void put_csv(FILE *file, const tgd_judgements *all)
+static void put_csv(FILE *file, const tgd_rulings *all)
 {
     fputs("rule,verdict,culprit,case,direction,ranks,value,expected,limit,unit,text\n", file);
     for (int i = 0; i < all->count; i++) {
-        const tgd_judgement *j = &all->at[i];
+        const tgd_ruling *j = &all->at[i];
         if (j->count == 0)
             put_csv_line(file, j, NULL);
         for (int k = 0; k < j->count; k++)
@@ -216,22 +216,22 @@ static json_t *json_finding(const tgd_finding *f)
         "expected", json_number(f->expected), "limit", json_number(f->limit));
 }
 
-static void put_json(FILE *file, const tgd_judgements *all)
+static void put_json(FILE *file, const tgd_rulings *all)
 {
     json_t *rules = json_array();
     for (int i = 0; i < all->count; i++) {
-        const tgd_judgement *j = &all->at[i];
+        const tgd_ruling *j = &all->at[i];
         json_t *findings = json_array();
         for (int k = 0; k < j->count; k++)
             json_array_append_new(findings, json_finding(&j->finding[k]));
         json_array_append_new(rules,
                               json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "rule", j->rule->name,
                                         "looks_at", j->rule->looks_at, "unit", j->rule->unit,
-                                        "verdict", tgd_verdict_name(j->verdict), "text",
+                                        "verdict", tgd_answer_name(j->verdict), "text",
                                         json_text(j->text), "findings", findings));
     }
     json_t *object = json_pack("{s:i, s:s, s:o}", "schema", 1, "verdict",
-                               tgd_verdict_name(all->verdict), "rules", rules);
+                               tgd_answer_name(all->verdict), "rules", rules);
     json_dumpf(object, file, JSON_INDENT(1));
     putc('\n', file);
     json_decref(object);
@@ -239,7 +239,7 @@ static void put_json(FILE *file, const tgd_judgements *all)
 
 /* ---- junit.xml ---- */
 
-static void put_findings(FILE *file, const tgd_judgement *j)
+static void put_findings(FILE *file, const tgd_ruling *j)
 {
     for (int k = 0; k < j->count; k++) {
         put_xml(file, j->finding[k].culprit);
@@ -252,7 +252,7 @@ static void put_findings(FILE *file, const tgd_judgement *j)
 /* How a verdict is told: the element around it; NULL: none. */
 static const char *const junit_element[] = {NULL, "failure", "skipped", NULL};
 
-static void put_test_case(FILE *file, const tgd_judgement *j)
+static void put_test_case(FILE *file, const tgd_ruling *j)
 {
     const char *element = junit_element[j->verdict];
     fprintf(file, "    <testcase classname=\"tensorgauge.accept\" name=\"%s\" time=\"0\">\n",
@@ -273,7 +273,7 @@ static void put_test_case(FILE *file, const tgd_judgement *j)
     fputs("    </testcase>\n", file);
 }
 
-static void put_junit(FILE *file, const tgd_judgements *all)
+static void put_junit(FILE *file, const tgd_rulings *all)
 {
     char counts[160];
     snprintf(counts, sizeof counts,
@@ -282,7 +282,7 @@ static void put_junit(FILE *file, const tgd_judgements *all)
     fprintf(file,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites %s>\n"
             "  <testsuite %s skipped=\"%d\">\n",
-            counts, counts, count_of(all, TGD_UNDECIDED));
+            counts, counts, count_of(all, TGD_OPEN));
     for (int i = 0; i < all->count; i++)
         put_test_case(file, &all->at[i]);
     fputs("  </testsuite>\n</testsuites>\n", file);
@@ -292,10 +292,10 @@ static void put_junit(FILE *file, const tgd_judgements *all)
 
 static const struct {
     const char *name;
-    void (*put)(FILE *file, const tgd_judgements *all);
+    void (*put)(FILE *file, const tgd_rulings *all);
 } files[] = {{"judgement.csv", put_csv}, {"judgement.json", put_json}, {"junit.xml", put_junit}};
 
-tg_status tgd_accept_write(const tgd_judgements *all, const char *folder)
+tg_status tgd_accept_write(const tgd_rulings *all, const char *folder)
 {
     tg_status status = tg_success();
     for (size_t i = 0; i < sizeof files / sizeof *files && status.code == TG_OK; i++) {

@@ -3,6 +3,7 @@
 #include "driver/campaign.h"
 
 #include "bench/case.h"
+#include "driver/rounds.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -193,13 +194,23 @@ static tg_status set_turns(tgd_section *s, const char *what, const char *value)
     return set_yes(what, value, &s->turns);
 }
 
+static tg_status set_pairs(tgd_section *s, const char *what, const char *value)
+{
+    const tg_status status = tgd_rounds_check(what, value);
+    if (status.code == TG_OK) {
+        free(s->pairs);
+        s->pairs = tgd_copy(value);
+    }
+    return status;
+}
+
 static const struct {
     const char *key;
     tg_status (*set)(tgd_section *s, const char *what, const char *value);
 } section_keys[] = {
     {"ranks", set_ranks}, {"sizes", set_sizes},         {"direction", set_direction},
     {"dtype", set_dtype}, {"algorithm", set_algorithm}, {"scaling", set_scaling},
-    {"turns", set_turns},
+    {"turns", set_turns}, {"pairs", set_pairs},
 };
 
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value)
@@ -317,7 +328,7 @@ static tg_status section_line(reader *r, const char *what, const char *key, cons
     }
     return tg_fail(TG_BAD_INPUT,
                    "%s is no key of [cells]; expected case, ranks, sizes, direction, dtype, "
-                   "algorithm, scaling or turns",
+                   "algorithm, scaling, turns or pairs",
                    what);
 }
 
@@ -420,6 +431,7 @@ void tgd_campaign_free(tgd_campaign *c)
         free(s->ranks);
         free(s->sizes);
         free(s->scaling);
+        free(s->pairs);
         tgd_words_free(&s->directions);
         tgd_words_free(&s->dtypes);
         tgd_words_free(&s->algorithms);

@@ -26,6 +26,7 @@ typedef struct {
     tgd_words directions, dtypes, algorithms;
     char *scaling; /* strong, weak or size */
     bool turns;    /* cells of the same ranks, size and direction take turns */
+    char *pairs;   /* which rounds R of pairs (rounds.h); NULL: not said */
 } tgd_section;
 
 /* Settings that the driver does not look into: each is given to tgbench as the option of its name.

@@ -43,7 +43,7 @@ static int by_common(const void *left, const void *right)
     return order ? order : (a->round > b->round) - (a->round < b->round);
 }
 
-static void add_round(const tgd_evidence *e, const round_of *r, tgd_links *links)
+static void add_round(const tgd_measured *e, const round_of *r, tgd_links *links)
 {
     const tgd_row *row = r->group->row;
     links->link = tgd_resize(links->link, links->count + row->ranks / 2 + 1, sizeof *links->link);
@@ -59,7 +59,7 @@ static void add_round(const tgd_evidence *e, const round_of *r, tgd_links *links
     }
 }
 
-tgd_links *tgd_links_make(const tgd_evidence *e, int *count)
+tgd_links *tgd_links_make(const tgd_measured *e, int *count)
 {
     round_of *rounds = tgd_resize(NULL, e->groups, sizeof *rounds);
     tgd_links *all = tgd_resize(NULL, e->groups, sizeof *all);

@@ -2,7 +2,7 @@
 #ifndef TGD_LINKS_H
 #define TGD_LINKS_H
 
-#include "driver/evidence.h"
+#include "driver/measured.h"
 
 /* Two ranks, a < b. */
 typedef struct {
@@ -18,8 +18,8 @@ typedef struct {
     int count;
 } tgd_links;
 
-/* Calls: Local. Needs tgd_evidence_ranks before. The caller frees by tgd_links_free. */
-tgd_links *tgd_links_make(const tgd_evidence *e, int *count);
+/* Calls: Local. Needs tgd_measured_ranks before. The caller frees by tgd_links_free. */
+tgd_links *tgd_links_make(const tgd_measured *e, int *count);
 void tgd_links_free(tgd_links *links, int count);
 
 #endif

@@ -15,7 +15,7 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static void shuffle(int *items, int count, uint64_t *state)
+void tgd_shuffle(int *items, int count, uint64_t *state)
 {
     for (int i = count - 1; i > 0; i--) {
         const int j = (int)(next_random(state) % (uint64_t)(i + 1));
@@ -43,7 +43,7 @@ static void order_ranks(const tgd_plan *plan, int first, int count, uint64_t *st
     int *unit = tgd_resize(NULL, count, sizeof *unit), units = 0, placed = 0, from;
     for (int i = first; i < first + count; i += tgd_plan_in_turn(plan, i, &from))
         unit[units++] = i;
-    shuffle(unit, units, state);
+    tgd_shuffle(unit, units, state);
     for (int u = 0; u < units; u++) {
         const int size = tgd_plan_in_turn(plan, unit[u], &from);
         for (int i = 0; i < size; i++)
@@ -58,7 +58,7 @@ static void order_launch(const tgd_plan *plan, int first, int count, uint64_t *s
     int *group = tgd_resize(NULL, count, sizeof *group), groups = 0, placed = 0;
     for (int i = first; i < first + count; i += run_length(plan, i, true))
         group[groups++] = i;
-    shuffle(group, groups, state);
+    tgd_shuffle(group, groups, state);
     for (int g = 0; g < groups; g++) {
         const int size = run_length(plan, group[g], true);
         order_ranks(plan, group[g], size, state, order + placed);

@@ -4,6 +4,7 @@
 
 #include "bench/case.h"
 #include "driver/order.h"
+#include "driver/rounds.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -148,20 +149,49 @@ static void add_cell(maker *m, const tgd_section *s, const tgd_case_line *line, 
     plan->count++;
 }
 
-/* ranks x sizes x direction of one case whose other words are chosen. */
-static void add_product(maker *m, const tgd_section *s, const tgd_case_line *line,
-                        const tgb_case *c, const tgd_words *directions)
+/* sizes x direction of one case on so many ranks. */
+static void add_sizes(maker *m, const tgd_section *s, const tgd_case_line *line, const tgb_case *c,
+                      int ranks, const tgd_words *directions)
 {
     char *text = tgb_case_print(c);
-    const bool sized = has_size(c);
-    for (int r = 0; text && r < s->nranks; r++) {
-        for (int i = 0; i < (sized && s->nsizes > 0 ? s->nsizes : 1); i++) {
-            const ptrdiff_t size_bytes = sized && s->nsizes > 0 ? s->sizes[i] : -1;
-            for (int d = 0; d < directions->count; d++)
-                add_cell(m, s, line, text, (int)s->ranks[r], size_bytes, directions->word[d]);
-        }
-    }
+    const bool sized = has_size(c) && s->nsizes > 0;
+    for (int i = 0; text && i < (sized ? s->nsizes : 1); i++)
+        for (int d = 0; d < directions->count; d++)
+            add_cell(m, s, line, text, ranks, sized ? s->sizes[i] : -1, directions->word[d]);
     free(text);
+}
+
+/* A cell for each round of pairs, the word `round=R` of the case. */
+static tg_status add_rounds(maker *m, const tgd_section *s, const tgd_case_line *line, tgb_case *c,
+                            int ranks, const tgd_words *directions)
+{
+    int count;
+    int *rounds = tgd_rounds_make(s->pairs, ranks, m->campaign->seed, &count);
+    tg_status status = tg_success();
+    for (int i = 0; i < count && status.code == TG_OK; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", rounds[i]);
+        status = tgb_case_set(c, "round", number);
+        if (status.code == TG_OK)
+            add_sizes(m, s, line, c, ranks, directions);
+    }
+    free(rounds);
+    return status;
+}
+
+/* ranks x sizes x direction of one case whose other words are chosen. */
+static tg_status add_product(maker *m, const tgd_section *s, const tgd_case_line *line, tgb_case *c,
+                             const tgd_words *directions)
+{
+    const char *round = tgb_case_get(c, "round");
+    const bool in_rounds = round && strcmp(round, "R") == 0;
+    tg_status status = tg_success();
+    for (int r = 0; r < s->nranks && status.code == TG_OK; r++)
+        if (in_rounds)
+            status = add_rounds(m, s, line, c, (int)s->ranks[r], directions);
+        else
+            add_sizes(m, s, line, c, (int)s->ranks[r], directions);
+    return status;
 }
 
 static tg_status set_key(tgb_case *c, const char *key, const char *value)
@@ -195,7 +225,7 @@ static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *l
             if (status.code == TG_OK)
                 status = set_key(&chosen, "algorithm", algorithms.word[j]);
             if (status.code == TG_OK)
-                add_product(m, s, line, &chosen, &directions);
+                status = add_product(m, s, line, &chosen, &directions);
             tgb_case_free(&chosen);
         }
     }

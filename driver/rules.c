@@ -12,13 +12,13 @@
 
 /* ---- verdicts and findings ---- */
 
-const char *tgd_verdict_name(tgd_verdict verdict)
+const char *tgd_answer_name(tgd_answer verdict)
 {
     static const char *const names[] = {"pass", "fail", "undecided", "look"};
     return names[verdict];
 }
 
-void tgd_judge(tgd_judgement *j, tgd_verdict verdict, const char *format, ...)
+void tgd_decide(tgd_ruling *j, tgd_answer verdict, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -29,7 +29,7 @@ void tgd_judge(tgd_judgement *j, tgd_verdict verdict, const char *format, ...)
     j->verdict = verdict;
 }
 
-tgd_finding *tgd_find(tgd_judgement *j, const tgd_row *row, char *culprit, char *text)
+tgd_finding *tgd_find(tgd_ruling *j, const tgd_row *row, char *culprit, char *text)
 {
     if ((j->count & (j->count - 1)) == 0) /* 0, 1, 2, 4, ...: room for as many again */
         j->finding = tgd_resize(j->finding, j->count > 0 ? 2 * j->count : 1, sizeof *j->finding);
@@ -38,7 +38,7 @@ tgd_finding *tgd_find(tgd_judgement *j, const tgd_row *row, char *culprit, char 
     return finding;
 }
 
-void tgd_judgement_free(tgd_judgement *j)
+void tgd_ruling_free(tgd_ruling *j)
 {
     for (int i = 0; i < j->count; i++) {
         free(j->finding[i].culprit);
@@ -46,7 +46,7 @@ void tgd_judgement_free(tgd_judgement *j)
     }
     free(j->finding);
     free(j->text);
-    *j = (tgd_judgement){.rule = NULL};
+    *j = (tgd_ruling){.rule = NULL};
 }
 
 char *tgd_row_name(const tgd_row *row)
@@ -80,7 +80,7 @@ bool tgd_rules_want(const tgd_group *group)
 
 /* ---- values ---- */
 
-static tg_status judge_values(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+static tg_status judge_values(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     for (int i = 0; i < e->rows; i++) {
@@ -94,15 +94,15 @@ static tg_status judge_values(const tgd_evidence *e, const tgd_demands *demands,
             ->value = row->wrong;
     }
     if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "%d of %d rows are wrong", j->count, e->rows);
+        tgd_decide(j, TGD_FAIL, "%d of %d rows are wrong", j->count, e->rows);
     else
-        tgd_judge(j, TGD_PASS, "%d rows of %d cells, none wrong", e->rows, e->groups);
+        tgd_decide(j, TGD_PASS, "%d rows of %d cells, none wrong", e->rows, e->groups);
     return tg_success();
 }
 
 /* ---- complete: every cell that was asked for has a time ---- */
 
-static tg_status judge_complete(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+static tg_status judge_complete(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     const json_int_t planned = json_integer_value(json_object_get(e->record, "cells_planned"));
@@ -116,21 +116,20 @@ static tg_status judge_complete(const tgd_evidence *e, const tgd_demands *demand
                  tgd_format("status %.40s in launch %d", row->status, row->launch));
     }
     if (killed > 0)
-        tgd_judge(j, TGD_FAIL, "%d cells ended with their launch: it died or hung", killed);
+        tgd_decide(j, TGD_FAIL, "%d cells ended with their launch: it died or hung", killed);
     else if (planned > e->rows)
-        tgd_judge(j, TGD_UNDECIDED,
-                  "%d of %lld cells were measured; tensorgauge run --resume goes on", e->rows,
-                  (long long)planned);
+        tgd_decide(j, TGD_OPEN, "%d of %lld cells were measured; tensorgauge run --resume goes on",
+                   e->rows, (long long)planned);
     else if (j->count > 0)
-        tgd_judge(j, TGD_UNDECIDED, "%d of %d rows have no time", j->count, e->rows);
+        tgd_decide(j, TGD_OPEN, "%d of %d rows have no time", j->count, e->rows);
     else
-        tgd_judge(j, TGD_PASS, "all %d rows have a time", e->rows);
+        tgd_decide(j, TGD_PASS, "all %d rows have a time", e->rows);
     return tg_success();
 }
 
 /* ---- cores: not oversubscribed ---- */
 
-static tg_status judge_cores(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+static tg_status judge_cores(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     int known = 0, last = 0;
@@ -147,12 +146,12 @@ static tg_status judge_cores(const tgd_evidence *e, const tgd_demands *demands, 
                  tgd_copy("a machine has more ranks than cores, or two ranks on one core"));
     }
     if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "ranks share cores: these times are not the machine's");
+        tgd_decide(j, TGD_FAIL, "ranks share cores: these times are not the machine's");
     else if (known < e->groups)
-        tgd_judge(j, TGD_UNDECIDED, "%d of %d cells do not say whether ranks share cores",
-                  e->groups - known, e->groups);
+        tgd_decide(j, TGD_OPEN, "%d of %d cells do not say whether ranks share cores",
+                   e->groups - known, e->groups);
     else
-        tgd_judge(j, TGD_PASS, "no ranks share a core");
+        tgd_decide(j, TGD_PASS, "no ranks share a core");
     return tg_success();
 }
 
@@ -168,7 +167,7 @@ static tgd_words flags_of(const json_t *record)
     return flags;
 }
 
-static void look_at_kernel(tgd_judgement *j, const tgd_words *flags, const char *host,
+static void look_at_kernel(tgd_ruling *j, const tgd_words *flags, const char *host,
                            const char *core)
 {
     const char *better = core ? tgd_better_blas_core(flags, core) : NULL;
@@ -180,7 +179,7 @@ static void look_at_kernel(tgd_judgement *j, const tgd_words *flags, const char 
                  tgd_format("BLAS kernel %s, where the CPU allows %s", core, better));
 }
 
-static tg_status judge_blas(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+static tg_status judge_blas(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     tgd_words flags = flags_of(e->record);
@@ -196,28 +195,33 @@ static tg_status judge_blas(const tgd_evidence *e, const tgd_demands *demands, t
                            json_string_value(json_object_get(machine, "blas_core")));
         }
     }
-    if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "the BLAS took a kernel of an older CPU");
+    const char *chosen = json_string_value(
+        json_object_get(json_object_get(e->record, "environment"), "OPENBLAS_CORETYPE"));
+    if (j->count > 0 && chosen)
+        tgd_decide(j, TGD_REMARK, "the BLAS uses the kernel that OPENBLAS_CORETYPE=%.40s told it",
+                   chosen);
+    else if (j->count > 0)
+        tgd_decide(j, TGD_FAIL, "the BLAS took a kernel of an older CPU");
     else if (machines == 0 || flags.count == 0)
-        tgd_judge(j, TGD_UNDECIDED, "run.json does not tell the CPU or the BLAS kernel");
+        tgd_decide(j, TGD_OPEN, "run.json does not tell the CPU or the BLAS kernel");
     else
-        tgd_judge(j, TGD_PASS, "no BLAS kernel is below what the CPU of the first machine allows");
+        tgd_decide(j, TGD_PASS, "no BLAS kernel is below what the CPU of the first machine allows");
     tgd_words_free(&flags);
     return tg_success();
 }
 
 /* ---- the rows ---- */
 
-const tgd_rule tgd_rules[] = {
+const tgd_rule tgd_rule_list[] = {
     {"values", "every element of every result is what it must be", "elements", false, judge_values},
     {"complete", "every cell that was asked for has a time", "", false, judge_complete},
     {"cores", "no ranks share a core", "", false, judge_cores},
     {"blas", "the BLAS uses a kernel made for the CPU", "", false, judge_blas},
     {"ranks", "each rank alone: copy, triad, gemm, quantum; against the other ranks", "ratio", true,
-     tgd_judge_ranks},
+     tgd_rule_ranks},
     {"nodes", "the ranks of each machine together, against the other machines", "ratio", true,
-     tgd_judge_nodes},
+     tgd_rule_nodes},
     {"pairs", "messages between each two ranks, against the other pairs", "us", true,
-     tgd_judge_pairs},
+     tgd_rule_pairs},
     {NULL, NULL, NULL, false, NULL},
 };

@@ -1,13 +1,13 @@
-/* rules.h: what accept looks at: a rule is a row; its function looks at the evidence of a run and
+/* rules.h: what accept looks at: a rule is a row; its function looks at what a run measured and
  * gives a verdict, one line of text and what it found, each finding with its culprit by name. */
 #ifndef TGD_RULES_H
 #define TGD_RULES_H
 
-#include "driver/evidence.h"
+#include "driver/measured.h"
 
 /* What a rule says. look: not as it should be, but no reason to refuse a machine. */
-typedef enum { TGD_PASS, TGD_FAIL, TGD_UNDECIDED, TGD_LOOK } tgd_verdict;
-const char *tgd_verdict_name(tgd_verdict verdict);
+typedef enum { TGD_PASS, TGD_FAIL, TGD_OPEN, TGD_REMARK } tgd_answer;
+const char *tgd_answer_name(tgd_answer verdict);
 
 typedef struct {
     char *culprit;                 /* rank 3 (node07, CPU 3); a case; ... */
@@ -20,11 +20,11 @@ typedef struct tgd_rule tgd_rule;
 
 typedef struct {
     const tgd_rule *rule;
-    tgd_verdict verdict;
+    tgd_answer verdict;
     char *text; /* what was looked at and what came of it, one line */
     tgd_finding *finding;
     int count;
-} tgd_judgement;
+} tgd_ruling;
 
 /* What the user wants besides: --reference and --tolerance. */
 typedef struct {
@@ -38,10 +38,10 @@ struct tgd_rule {
     bool compares;    /* times with times: a machine may be accepted by it */
     /* Local. Fills verdict, text and findings of *j. Errors: TG_BAD_INPUT names the file and what
      * was expected. */
-    tg_status (*judge)(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j);
+    tg_status (*judge)(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j);
 };
 
-extern const tgd_rule tgd_rules[]; /* ends with a row without name */
+extern const tgd_rule tgd_rule_list[]; /* ends with a row without name */
 
 /* Calls: Local. The cells whose times of each rank some rule looks at. */
 bool tgd_rules_want(const tgd_group *group);
@@ -50,18 +50,18 @@ bool tgd_rules_want(const tgd_group *group);
 
 /* Calls: Local, all. The text of a judgement, as printf; a finding, whose two texts become the
  * judgement's. */
-void tgd_judge(tgd_judgement *j, tgd_verdict verdict, const char *format, ...)
+void tgd_decide(tgd_ruling *j, tgd_answer verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-tgd_finding *tgd_find(tgd_judgement *j, const tgd_row *row, char *culprit, char *text);
-void tgd_judgement_free(tgd_judgement *j);
+tgd_finding *tgd_find(tgd_ruling *j, const tgd_row *row, char *culprit, char *text);
+void tgd_ruling_free(tgd_ruling *j);
 char *tgd_row_name(const tgd_row *row); /* "CASE forward on 4 ranks", malloc'ed */
 
 /* On each rank alone, all ranks at work: their times can be compared. A round of pairs. */
 bool tgd_is_local(const tgd_group *group);
 bool tgd_is_pairs(const tgd_group *group);
 
-typedef tg_status tgd_judge_function(const tgd_evidence *e, const tgd_demands *demands,
-                                     tgd_judgement *j);
-tgd_judge_function tgd_judge_ranks, tgd_judge_nodes, tgd_judge_pairs; /* rules_peers.c */
+typedef tg_status tgd_rule_function(const tgd_measured *e, const tgd_demands *demands,
+                                    tgd_ruling *j);
+tgd_rule_function tgd_rule_ranks, tgd_rule_nodes, tgd_rule_pairs; /* rules_peers.c */
 
 #endif

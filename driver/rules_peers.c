@@ -45,7 +45,7 @@ static int by_ratio(const void *left, const void *right)
 }
 
 /* Worst first. */
-static void sort_findings(tgd_judgement *j)
+static void sort_findings(tgd_ruling *j)
 {
     if (j->count > 1)
         qsort(j->finding, (size_t)j->count, sizeof *j->finding, by_ratio);
@@ -70,7 +70,7 @@ static bool medians_of(const tgd_group *group, double *median)
     return all;
 }
 
-static void find_slow_ranks(const tgd_evidence *e, slow_list *list, tgd_judgement *j)
+static void find_slow_ranks(const tgd_measured *e, slow_list *list, tgd_ruling *j)
 {
     if (list->count > 0)
         qsort(list->at, (size_t)list->count, sizeof *list->at, by_who);
@@ -93,16 +93,16 @@ static void find_slow_ranks(const tgd_evidence *e, slow_list *list, tgd_judgemen
 }
 
 /* Without any times of ranks: why. */
-static void say_nothing(const tgd_evidence *e, tgd_judgement *j, const char *cells)
+static void say_nothing(const tgd_measured *e, tgd_ruling *j, const char *cells)
 {
     if (e->has_ranks)
-        tgd_judge(j, TGD_UNDECIDED, "no cell of %s; campaign acceptance has them", cells);
+        tgd_decide(j, TGD_OPEN, "no cell of %s; campaign acceptance has them", cells);
     else
-        tgd_judge(j, TGD_UNDECIDED,
-                  "samples.csv has no times of each rank; expected a run with raw = all");
+        tgd_decide(j, TGD_OPEN,
+                   "samples.csv has no times of each rank; expected a run with raw = all");
 }
 
-tg_status tgd_judge_ranks(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+tg_status tgd_rule_ranks(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     slow_list list = {NULL, 0};
@@ -132,13 +132,13 @@ tg_status tgd_judge_ranks(const tgd_evidence *e, const tgd_demands *demands, tgd
     if (cells == 0)
         say_nothing(e, j, "machine:copy, triad, gemm or quantum in which all ranks are busy");
     else if (judged == 0)
-        tgd_judge(j, TGD_UNDECIDED, "%d rank%s: a rank needs %d peers to be compared", most,
-                  most == 1 ? "" : "s", TGD_LEAST_PEERS);
+        tgd_decide(j, TGD_OPEN, "%d rank%s: a rank needs %d peers to be compared", most,
+                   most == 1 ? "" : "s", TGD_LEAST_PEERS);
     else if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "%d slow rank%s in %d cells", j->count, j->count == 1 ? "" : "s",
-                  judged);
+        tgd_decide(j, TGD_FAIL, "%d slow rank%s in %d cells", j->count, j->count == 1 ? "" : "s",
+                   judged);
     else
-        tgd_judge(j, TGD_PASS, "up to %d ranks are alike in %d cells", most, judged);
+        tgd_decide(j, TGD_PASS, "up to %d ranks are alike in %d cells", most, judged);
     return tg_success();
 }
 
@@ -160,7 +160,7 @@ static void add_ratio(tgd_times *times, double ratio)
     times->us[times->count++] = ratio;
 }
 
-static void add_cell(const tgd_evidence *e, const tgd_group *group, machine_ratios *all)
+static void add_cell(const tgd_measured *e, const tgd_group *group, machine_ratios *all)
 {
     const int ranks = group->row->ranks;
     tgd_times together = {NULL, 0, 0};
@@ -185,7 +185,7 @@ static void add_cell(const tgd_evidence *e, const tgd_group *group, machine_rati
     free(together.us);
 }
 
-static bool find_slow_machines(const tgd_evidence *e, const machine_ratios *all, tgd_judgement *j)
+static bool find_slow_machines(const tgd_measured *e, const machine_ratios *all, tgd_ruling *j)
 {
     double *value = tgd_resize(NULL, all->machines, sizeof *value);
     tgd_peers peers;
@@ -211,7 +211,7 @@ static bool find_slow_machines(const tgd_evidence *e, const machine_ratios *all,
     return enough;
 }
 
-tg_status tgd_judge_nodes(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+tg_status tgd_rule_nodes(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     int machines = 0, judged = 0;
@@ -235,13 +235,13 @@ tg_status tgd_judge_nodes(const tgd_evidence *e, const tgd_demands *demands, tgd
     if (machines == 0)
         say_nothing(e, j, "machine:copy, triad, gemm or quantum on machines that run.json names");
     else if (judged == 0)
-        tgd_judge(j, TGD_UNDECIDED, "%d machine%s: a machine needs %d peers to be compared",
-                  machines, machines == 1 ? "" : "s", TGD_LEAST_PEERS);
+        tgd_decide(j, TGD_OPEN, "%d machine%s: a machine needs %d peers to be compared", machines,
+                   machines == 1 ? "" : "s", TGD_LEAST_PEERS);
     else if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "%d slow machine%s of %d", j->count, j->count == 1 ? "" : "s",
-                  machines);
+        tgd_decide(j, TGD_FAIL, "%d slow machine%s of %d", j->count, j->count == 1 ? "" : "s",
+                   machines);
     else
-        tgd_judge(j, TGD_PASS, "up to %d machines are alike", machines);
+        tgd_decide(j, TGD_PASS, "up to %d machines are alike", machines);
     return tg_success();
 }
 
@@ -266,8 +266,8 @@ static void put_numbers(tgd_finding *finding, const tgd_link *link, const tgd_pe
     finding->limit = peers->limit;
 }
 
-static void find_rank(const tgd_evidence *e, const tgd_links *links, int rank, const rank_links *r,
-                      const tgd_peers *peers, tgd_judgement *j)
+static void find_rank(const tgd_measured *e, const tgd_links *links, int rank, const rank_links *r,
+                      const tgd_peers *peers, tgd_ruling *j)
 {
     const tgd_row *row = links->group->row;
     const tgd_link *worst = &links->link[r->worst_link];
@@ -280,8 +280,8 @@ static void find_rank(const tgd_evidence *e, const tgd_links *links, int rank, c
     free(other);
 }
 
-static void find_link(const tgd_evidence *e, const tgd_links *links, const tgd_link *link,
-                      const tgd_peers *peers, tgd_judgement *j)
+static void find_link(const tgd_measured *e, const tgd_links *links, const tgd_link *link,
+                      const tgd_peers *peers, tgd_ruling *j)
 {
     const tgd_row *row = links->group->row;
     char *a = tgd_rank_name(e, row, link->a), *b = tgd_rank_name(e, row, link->b);
@@ -299,7 +299,7 @@ static void find_link(const tgd_evidence *e, const tgd_links *links, const tgd_l
 }
 
 /* Links within machines, or between them: those are peers. Returns whether they were enough. */
-static bool judge_links(const tgd_evidence *e, const tgd_links *links, bool apart, tgd_judgement *j)
+static bool judge_links(const tgd_measured *e, const tgd_links *links, bool apart, tgd_ruling *j)
 {
     const int ranks = links->group->row->ranks;
     double *us = tgd_resize(NULL, links->count, sizeof *us);
@@ -336,7 +336,7 @@ static bool judge_links(const tgd_evidence *e, const tgd_links *links, bool apar
     return enough;
 }
 
-tg_status tgd_judge_pairs(const tgd_evidence *e, const tgd_demands *demands, tgd_judgement *j)
+tg_status tgd_rule_pairs(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     int count, judged = 0, most = 0;
@@ -350,12 +350,12 @@ tg_status tgd_judge_pairs(const tgd_evidence *e, const tgd_demands *demands, tgd
     if (count == 0)
         say_nothing(e, j, "machine:pairs");
     else if (judged == 0)
-        tgd_judge(j, TGD_UNDECIDED, "%d link%s: a link needs %d peers to be compared", most,
-                  most == 1 ? "" : "s", TGD_LEAST_PEERS);
+        tgd_decide(j, TGD_OPEN, "%d link%s: a link needs %d peers to be compared", most,
+                   most == 1 ? "" : "s", TGD_LEAST_PEERS);
     else if (j->count > 0)
-        tgd_judge(j, TGD_FAIL, "%d slow link%s or rank%s; up to %d links were compared", j->count,
-                  j->count == 1 ? "" : "s", j->count == 1 ? "" : "s", most);
+        tgd_decide(j, TGD_FAIL, "%d slow link%s or rank%s; up to %d links were compared", j->count,
+                   j->count == 1 ? "" : "s", j->count == 1 ? "" : "s", most);
     else
-        tgd_judge(j, TGD_PASS, "up to %d links are alike", most);
+        tgd_decide(j, TGD_PASS, "up to %d links are alike", most);
     return tg_success();
 }

@@ -38,6 +38,7 @@ class Run:
         self.planned = None
         self.has_ranks = True
         self.record = True
+        self.environment = {}
 
     def add(self, case, time_us, launch=0, times=None, **other):
         """A row; times: of each rank, every repetition of which is alike."""
@@ -87,6 +88,7 @@ class Run:
             writer.writerows([line[:None if self.has_ranks else 9] for line in [HEADER, *self.samples]])
         if self.record:
             launches = [{"launch": k, "ranks": self.ranks, "facts": self.facts()} for k in range(self.launches)]
-            record = {"machine": {"cpu_flags": FLAGS}, "cells_planned": self.planned or len(self.rows), "launches": launches}
+            record = {"machine": {"cpu_flags": FLAGS}, "environment": self.environment,
+                      "cells_planned": self.planned or len(self.rows), "launches": launches}
             (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
         return folder

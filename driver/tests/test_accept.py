@@ -177,6 +177,8 @@ class Whole(Case):
         run.add("broadcast shape=2 to=4c", 5.0)
         run.blas[1] = "Haswell"
         self.assertEqual(self.judge(run, 1)["blas"], ("fail", ["node1"]))
+        run.environment = {"OPENBLAS_CORETYPE": "Haswell"}
+        self.assertEqual(self.judge(run, 0, folder=self.top / "b")["blas"], ("look", ["node1"]))
 
     def test_no_record(self):
         run = Run(COLUMNS_DEF, 4)

@@ -1,7 +1,7 @@
-/* evidence.h: what a run folder says, for the rules of accept: its rows, the launches of one cell
+/* measured.h: what a run folder says, for the rules of accept: its rows, the launches of one cell
  * side by side; the times of each rank; where each rank ran. */
-#ifndef TGD_EVIDENCE_H
-#define TGD_EVIDENCE_H
+#ifndef TGD_MEASURED_H
+#define TGD_MEASURED_H
 
 #include "driver/table.h"
 
@@ -26,7 +26,7 @@ typedef struct {
 typedef struct {
     const tgd_row *row;
     int count;
-    tgd_times *rank; /* of each of its ranks; NULL: not looked at, see tgd_evidence_ranks */
+    tgd_times *rank; /* of each of its ranks; NULL: not looked at, see tgd_measured_ranks */
     double *value;   /* t_median_us of the launches with status ok, in their order */
     int values;
 } tgd_group;
@@ -39,17 +39,17 @@ typedef struct {
     int rows, groups;
     json_t *record; /* run.json; NULL: there is none */
     bool has_ranks; /* samples.csv has the times of each rank */
-} tgd_evidence;
+} tgd_measured;
 
 /* Calls: Local. Reads cells.csv, and run.json when it is there. Errors: TG_BAD_INPUT names the
  * folder, or file, line and column; *e is then empty. */
-tg_status tgd_evidence_read(const char *folder, tgd_evidence *e);
-void tgd_evidence_free(tgd_evidence *e);
+tg_status tgd_measured_read(const char *folder, tgd_measured *e);
+void tgd_measured_free(tgd_measured *e);
 
 /* Calls: Local. Reads samples.csv: fills `rank` of the groups that are wanted. A run without that
  * file, or without times of each rank in it, leaves them empty. Errors: TG_BAD_INPUT names the
  * file, line and column. */
-tg_status tgd_evidence_ranks(tgd_evidence *e, bool (*wanted)(const tgd_group *group));
+tg_status tgd_measured_ranks(tgd_measured *e, bool (*wanted)(const tgd_group *group));
 
 /* Calls: Local. Median over the launches, or over the repetitions of a rank; NAN without one. */
 double tgd_group_median(const tgd_group *group);
@@ -60,8 +60,8 @@ char *tgd_row_word(const tgd_row *row, const char *key);
 
 /* Calls: Local. Where a rank of a row ran: index of its machine, -1: not known; and malloc'ed text
  * for a person: "rank 3 (node07, CPU 3)". */
-int tgd_rank_machine(const tgd_evidence *e, const tgd_row *row, int rank);
-char *tgd_rank_name(const tgd_evidence *e, const tgd_row *row, int rank);
-char *tgd_machine_name(const tgd_evidence *e, const tgd_row *row, int machine); /* "node07" */
+int tgd_rank_machine(const tgd_measured *e, const tgd_row *row, int rank);
+char *tgd_rank_name(const tgd_measured *e, const tgd_row *row, int rank);
+char *tgd_machine_name(const tgd_measured *e, const tgd_row *row, int machine); /* "node07" */
 
 #endif

@@ -1,6 +1,6 @@
-/* evidence.c: reads what the rules of accept look at. Every number is looked at when it is read: a
+/* measured.c: reads what the rules of accept look at. Every number is looked at when it is read: a
  * file may come from anywhere. */
-#include "driver/evidence.h"
+#include "driver/measured.h"
 
 #include "bench/case.h"
 #include "bench/stats.h"
@@ -69,7 +69,7 @@ static tg_status read_row(const tgd_table *t, int r, const int *at, tgd_row *row
     return status;
 }
 
-static tg_status read_rows(tgd_evidence *e)
+static tg_status read_rows(tgd_measured *e)
 {
     int at[TEXTS + COUNTS + NUMBERS];
     tg_status status = tg_success();
@@ -105,7 +105,7 @@ static int by_cell(const void *left, const void *right)
     return order ? order : (a->cell > b->cell) - (a->cell < b->cell);
 }
 
-static void make_groups(tgd_evidence *e)
+static void make_groups(tgd_measured *e)
 {
     qsort(e->row, (size_t)e->rows, sizeof *e->row, by_cell);
     e->group = tgd_resize(NULL, e->rows + 1, sizeof *e->group);
@@ -123,7 +123,7 @@ static void make_groups(tgd_evidence *e)
 
 /* ---- the folder ---- */
 
-static tg_status read_record(tgd_evidence *e)
+static tg_status read_record(tgd_measured *e)
 {
     json_error_t error;
     char *path = tgd_format("%s/run.json", e->folder);
@@ -138,12 +138,12 @@ static tg_status read_record(tgd_evidence *e)
     return status;
 }
 
-tg_status tgd_evidence_read(const char *folder, tgd_evidence *e)
+tg_status tgd_measured_read(const char *folder, tgd_measured *e)
 {
     struct stat is;
     char *path = tgd_format("%s/cells.csv", folder);
     tg_status status = tg_success();
-    *e = (tgd_evidence){.folder = tgd_copy(folder)};
+    *e = (tgd_measured){.folder = tgd_copy(folder)};
     if (stat(folder, &is) != 0 || !S_ISDIR(is.st_mode))
         status = tg_fail(TG_BAD_INPUT, "'%.150s' is not a folder; expected a run folder", folder);
     else if (stat(path, &is) != 0 || !S_ISREG(is.st_mode))
@@ -155,12 +155,12 @@ tg_status tgd_evidence_read(const char *folder, tgd_evidence *e)
     if (status.code == TG_OK)
         make_groups(e);
     else
-        tgd_evidence_free(e);
+        tgd_measured_free(e);
     free(path);
     return status;
 }
 
-void tgd_evidence_free(tgd_evidence *e)
+void tgd_measured_free(tgd_measured *e)
 {
     for (int g = 0; g < e->groups; g++) {
         for (int r = 0; e->group[g].rank && r < e->group[g].row->ranks; r++)
@@ -173,7 +173,7 @@ void tgd_evidence_free(tgd_evidence *e)
     free(e->folder);
     free(e->row);
     free(e->group);
-    *e = (tgd_evidence){.rows = 0};
+    *e = (tgd_measured){.rows = 0};
 }
 
 /* ---- samples.csv ---- */
@@ -182,7 +182,7 @@ enum { LAUNCH, CELL, RANK, TIME, SAMPLES };
 static const char *const sample_name[SAMPLES] = {"launch", "cell", "rank", "t_us"};
 
 typedef struct {
-    tgd_evidence *e;
+    tgd_measured *e;
     tgd_group **of_cell; /* by the number of a cell; NULL: not wanted */
     int cells;
     int at[SAMPLES]; /* columns; at[LAUNCH] < 0: not looked up yet */
@@ -228,7 +228,7 @@ static tg_status take_sample(const tgd_table *t, void *context)
     return status;
 }
 
-tg_status tgd_evidence_ranks(tgd_evidence *e, bool (*wanted)(const tgd_group *group))
+tg_status tgd_measured_ranks(tgd_measured *e, bool (*wanted)(const tgd_group *group))
 {
     sample_reader r = {.e = e, .at = {-1, -1, -1, -1}};
     char *path = tgd_format("%s/samples.csv", e->folder);
@@ -296,7 +296,7 @@ char *tgd_row_word(const tgd_row *row, const char *key)
 }
 
 /* The facts of the launch in which a row was measured; NULL: none. */
-static const json_t *facts_of(const tgd_evidence *e, const tgd_row *row)
+static const json_t *facts_of(const tgd_measured *e, const tgd_row *row)
 {
     const json_t *launches = json_object_get(e->record, "launches");
     for (size_t i = 0; i < json_array_size(launches); i++) {
@@ -309,7 +309,7 @@ static const json_t *facts_of(const tgd_evidence *e, const tgd_row *row)
     return NULL;
 }
 
-int tgd_rank_machine(const tgd_evidence *e, const tgd_row *row, int rank)
+int tgd_rank_machine(const tgd_measured *e, const tgd_row *row, int rank)
 {
     const json_t *place = json_array_get(json_object_get(facts_of(e, row), "ranks"), (size_t)rank);
     const json_t *machine = json_object_get(place, "machine");
@@ -319,7 +319,7 @@ int tgd_rank_machine(const tgd_evidence *e, const tgd_row *row, int rank)
                : -1;
 }
 
-char *tgd_machine_name(const tgd_evidence *e, const tgd_row *row, int machine)
+char *tgd_machine_name(const tgd_measured *e, const tgd_row *row, int machine)
 {
     const json_t *machines = json_object_get(facts_of(e, row), "machines");
     const char *name =
@@ -329,7 +329,7 @@ char *tgd_machine_name(const tgd_evidence *e, const tgd_row *row, int machine)
     return name ? tgd_copy(name) : tgd_format("machine %d", machine);
 }
 
-char *tgd_rank_name(const tgd_evidence *e, const tgd_row *row, int rank)
+char *tgd_rank_name(const tgd_measured *e, const tgd_row *row, int rank)
 {
     const json_t *place = json_array_get(json_object_get(facts_of(e, row), "ranks"), (size_t)rank);
     const char *binding = json_string_value(json_object_get(place, "binding"));
