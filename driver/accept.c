@@ -4,7 +4,6 @@
 #include "driver/accept_write.h"
 #include "driver/text.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +81,19 @@ static tg_status read_words(int argc, char **argv, accept_words *words)
     return status;
 }
 
+/* "10%" as a share of 1. */
+static tg_status read_share(const char *text, double *share)
+{
+    char *end;
+    const double percent = strtod(text, &end);
+    if (end == text || strcmp(end, "%") != 0 || !(percent > 0 && percent <= 1000))
+        return tg_fail(TG_BAD_INPUT,
+                       "accept: --tolerance '%.60s': expected a percentage above 0, such as 10%%",
+                       text);
+    *share = percent / 100;
+    return tg_success();
+}
+
 /* ---- the verb ---- */
 
 static tg_status judge(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *at,
@@ -90,7 +102,8 @@ static tg_status judge(const tgd_measured *e, const tgd_demands *demands, tgd_ru
     tg_status status = tg_success();
     for (const tgd_rule *rule = tgd_rule_list; rule->name && status.code == TG_OK; rule++) {
         at[*count] = (tgd_ruling){.rule = rule};
-        status = rule->judge(e, demands, &at[(*count)++]);
+        status = rule->judge(e, demands, &at[*count]);
+        *count += at[*count].text != NULL;
     }
     return status;
 }
@@ -98,13 +111,16 @@ static tg_status judge(const tgd_measured *e, const tgd_demands *demands, tgd_ru
 /* Reads and judges first: with wrong words or files nothing is written. */
 static tg_status accept_run(const accept_words *words, tgd_answer *verdict)
 {
-    tgd_demands demands = {words->reference, (double)NAN, 0.1};
+    tgd_demands demands = {words->reference, 0.1};
     tgd_measured e;
     tgd_ruling *at = NULL;
     int rules = 0, count = 0;
     while (tgd_rule_list[rules].name)
         rules++;
-    tg_status status = tgd_measured_read(words->run, &e);
+    tg_status status =
+        words->tolerance ? read_share(words->tolerance, &demands.upper) : tg_success();
+    if (status.code == TG_OK)
+        status = tgd_measured_read(words->run, &e);
     if (status.code != TG_OK)
         return status;
     at = tgd_resize(NULL, rules, sizeof *at);

@@ -15,9 +15,8 @@
 
 /* ---- numbers ---- */
 
-/* A finite number from lo to hi; NAN when the cell is empty. */
-static tg_status read_number(const tgd_table *t, int row, int column, double lo, double hi,
-                             double *value)
+tg_status tgd_number_in(const tgd_table *t, int row, int column, double lo, double hi,
+                        double *value)
 {
     const tg_status status = tgd_table_number(t, row, column, value);
     if (status.code != TG_OK || *tgd_table_text(t, row, column) == '\0')
@@ -28,11 +27,10 @@ static tg_status read_number(const tgd_table *t, int row, int column, double lo,
                    t->path, t->line[row], t->name[column], tgd_table_text(t, row, column), lo, hi);
 }
 
-static tg_status read_count(const tgd_table *t, int row, int column, int least, int most,
-                            int *count)
+tg_status tgd_count_in(const tgd_table *t, int row, int column, int least, int most, int *count)
 {
     double value;
-    tg_status status = read_number(t, row, column, least, most, &value);
+    tg_status status = tgd_number_in(t, row, column, least, most, &value);
     if (status.code == TG_OK && !(value == floor(value)))
         status = tg_fail(TG_BAD_INPUT, "%s line %ld, column %s: '%.60s'; expected a whole number",
                          t->path, t->line[row], t->name[column], tgd_table_text(t, row, column));
@@ -62,9 +60,10 @@ static tg_status read_row(const tgd_table *t, int r, const int *at, tgd_row *row
     for (int i = 0; i < TEXTS; i++)
         *texts[i] = tgd_table_text(t, r, at[i]);
     for (int i = 0; i < COUNTS && status.code == TG_OK; i++)
-        status = read_count(t, r, at[TEXTS + i], i == 2, i == 2 ? MOST_RANKS : INT_MAX, counts[i]);
+        status =
+            tgd_count_in(t, r, at[TEXTS + i], i == 2, i == 2 ? MOST_RANKS : INT_MAX, counts[i]);
     for (int i = 0; i < NUMBERS && status.code == TG_OK; i++)
-        status = read_number(t, r, at[TEXTS + COUNTS + i], 0, 1e300, numbers[i]);
+        status = tgd_number_in(t, r, at[TEXTS + COUNTS + i], 0, 1e300, numbers[i]);
     row->line = (int)t->line[r];
     return status;
 }
@@ -216,13 +215,13 @@ static tg_status take_sample(const tgd_table *t, void *context)
     tg_status status = r->at[LAUNCH] < 0 ? find_columns(t, r) : tg_success();
     if (status.code != TG_OK || !r->e->has_ranks)
         return status;
-    status = read_count(t, 0, r->at[CELL], 0, INT_MAX, &cell);
+    status = tgd_count_in(t, 0, r->at[CELL], 0, INT_MAX, &cell);
     tgd_group *group = status.code == TG_OK && cell < r->cells ? r->of_cell[cell] : NULL;
     if (!group)
         return status;
-    status = read_count(t, 0, r->at[RANK], 0, group->row->ranks - 1, &rank);
+    status = tgd_count_in(t, 0, r->at[RANK], 0, group->row->ranks - 1, &rank);
     if (status.code == TG_OK)
-        status = read_number(t, 0, r->at[TIME], 0, 1e300, &us);
+        status = tgd_number_in(t, 0, r->at[TIME], 0, 1e300, &us);
     if (status.code == TG_OK && !isnan(us))
         add_time(&group->rank[rank], us);
     return status;

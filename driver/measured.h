@@ -55,6 +55,12 @@ tg_status tgd_measured_ranks(tgd_measured *e, bool (*wanted)(const tgd_group *gr
 double tgd_group_median(const tgd_group *group);
 double tgd_times_median(const tgd_times *times);
 
+/* Calls: Local. A finite number from lo to hi in a cell of a table, NAN when it is empty; a whole
+ * number, which may not be missing. Errors: TG_BAD_INPUT names the file, line and column. */
+tg_status tgd_number_in(const tgd_table *t, int row, int column, double lo, double hi,
+                        double *value);
+tg_status tgd_count_in(const tgd_table *t, int row, int column, int least, int most, int *count);
+
 /* Calls: Local. A word of a row's case, such as busy, as malloc'ed text; NULL: it has none. */
 char *tgd_row_word(const tgd_row *row, const char *key);
 

@@ -223,5 +223,7 @@ const tgd_rule tgd_rule_list[] = {
      tgd_rule_nodes},
     {"pairs", "messages between each two ranks, against the other pairs", "us", true,
      tgd_rule_pairs},
+    {"reference", "the time of each cell, against that of a reference", "us", true,
+     tgd_rule_reference},
     {NULL, NULL, NULL, false, NULL},
 };

@@ -29,14 +29,15 @@ typedef struct {
 /* What the user wants besides: --reference and --tolerance. */
 typedef struct {
     const char *reference; /* NULL: none */
-    double lower, upper;   /* of a reference that is a run; lower NAN: no limit */
+    double upper;          /* of a reference that is a run: how much slower a cell may be */
 } tgd_demands;
 
 struct tgd_rule {
     const char *name, *looks_at;
     const char *unit; /* of value, expected and limit */
     bool compares;    /* times with times: a machine may be accepted by it */
-    /* Local. Fills verdict, text and findings of *j. Errors: TG_BAD_INPUT names the file and what
+    /* Local. Fills verdict, text and findings of *j; no text: there was nothing to be judged, as
+     * without a reference. Errors: TG_BAD_INPUT names the file and what
      * was expected. */
     tg_status (*judge)(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j);
 };
@@ -63,5 +64,6 @@ bool tgd_is_pairs(const tgd_group *group);
 typedef tg_status tgd_rule_function(const tgd_measured *e, const tgd_demands *demands,
                                     tgd_ruling *j);
 tgd_rule_function tgd_rule_ranks, tgd_rule_nodes, tgd_rule_pairs; /* rules_peers.c */
+tgd_rule_function tgd_rule_reference;                             /* rules_reference.c */
 
 #endif

@@ -40,13 +40,14 @@ class Case(unittest.TestCase):
         self.assertTrue(verdict.startswith(f"tensorgauge accept: {judgement['verdict'].upper()}: "), verdict)
         self.assertEqual(status == 1, judgement["verdict"] == "fail")
         rules = {rule["rule"]: rule for rule in judgement["rules"]}
-        self.assertEqual(list(rules), RULES)
+        names = [*RULES, "reference"] if "--reference" in words else RULES
+        self.assertEqual(list(rules), names)
         with open(folder / "judgement.csv", newline="", encoding="utf-8", errors="replace") as file:
             lines = list(csv.DictReader(file, strict=True))
-        self.assertEqual(list(dict.fromkeys(line["rule"] for line in lines)), RULES)
+        self.assertEqual(list(dict.fromkeys(line["rule"] for line in lines)), names)
         self.assertEqual(len(lines), sum(max(1, len(rule["findings"])) for rule in rules.values()))
         cases = tree.parse(folder / "junit.xml").getroot().findall("testsuite/testcase")
-        self.assertEqual([case.get("name") for case in cases], RULES)
+        self.assertEqual([case.get("name") for case in cases], names)
         element = {"fail": "failure", "undecided": "skipped", "pass": "system-out", "look": "system-out"}
         for case in cases:
             self.assertEqual([child.tag for child in case], [element[rules[case.get("name")]["verdict"]]])
@@ -186,6 +187,81 @@ class Whole(Case):
         run.record = False
         verdicts = self.judge(run, 1)
         self.assertEqual((verdicts["blas"], verdicts["ranks"]), (("undecided", []), ("fail", ["rank 3"])))
+
+
+class Reference(Case):
+    COLUMNS = ["case", "direction", "ranks", "value", "lower", "upper"]
+    CASES = ["broadcast shape=2 to=2c", "broadcast shape=4 to=2c", "halo shape=9 grid=2"]
+
+    def made(self, factor=1.0):
+        """Medians over three launches: 10, 20 and 30 us times the factor."""
+        run = Run(COLUMNS_DEF, 2)
+        for launch, drift in enumerate((1.5, 1, 0.5)):
+            for number, case in enumerate(self.CASES):
+                run.add(case, 10 * (number + 1) * drift * factor, launch=launch)
+        return run
+
+    def table(self, *lines):
+        path = self.top / "reference.csv"
+        path.write_text("\n".join(",".join(map(str, line)) for line in [self.COLUMNS, *lines]) + "\n")
+        return path
+
+    def lines(self):
+        return [[case, "forward", 2, 10 * (number + 1), 0.3, 0.1] for number, case in enumerate(self.CASES)]
+
+    def test_itself(self):
+        """A run judged against itself passes, and so do small differences either way."""
+        self.assertEqual(self.judge(self.made(), 0, "--reference", "a run")["reference"], ("pass", []))
+        self.assertIn("tensorgauge accept: PASS: ", self.printed)
+        for factor, share, verdict in ((1.09, "10%", "pass"), (1.11, "10%", "fail"), (1.11, "12%", "pass"), (0.2, "1%", "pass")):
+            verdicts = self.judge(self.made(factor), int(verdict == "fail"), "--reference", "a run", "--tolerance", share,
+                                  folder=self.top / f"run {factor} {share}")
+            self.assertEqual(verdicts["reference"][0], verdict)
+
+    def test_edited(self):
+        """An edited value fails and is named: above and below its limits; an empty limit is none."""
+        lines = self.lines()
+        self.assertEqual(self.judge(self.made(), 0, "--reference", self.table(*lines))["reference"], ("pass", []))
+        for value, lower, upper, word in ((17, 0.3, 0.1, "17.6 % slower (limit 10 %)"), (40, 0.3, 0.1, "50 % faster than it may"),
+                                          (17, 0.3, "", None), (40, "", 0.1, None), (17, 0, 0.2, None)):
+            lines[1][3:] = [value, lower, upper]
+            shutil.rmtree(self.folder)
+            verdicts = self.judge(self.made(), int(word is not None), "--reference", self.table(*lines))
+            self.assertEqual(verdicts["reference"], ("fail", ["broadcast shape=4 to=2c forward on 2 ranks"]) if word
+                             else ("pass", []))
+            if word:
+                self.assertIn(word, self.rules["reference"]["findings"][0]["text"])
+                self.assertEqual(self.rules["reference"]["findings"][0]["expected"], value)
+
+    def test_missing(self):
+        """Cells that only one side has are no failure."""
+        lines = self.lines()
+        verdicts = self.judge(self.made(), 0, "--reference", self.table(*lines, ["copy shape=1", "forward", 2, 1, "", ""]))
+        self.assertEqual(verdicts["reference"], ("undecided", []))
+        self.assertIn("3 cells are within the reference's limits, 1 were not measured", self.printed)
+        shutil.rmtree(self.folder)
+        self.assertEqual(self.judge(self.made(), 0, "--reference", self.table(*lines[:2]))["reference"], ("pass", []))
+        shutil.rmtree(self.folder)
+        self.assertEqual(self.judge(self.made(), 0, "--reference", self.table())["reference"], ("undecided", []))
+
+    def test_bad(self):
+        self.made().write(self.folder)
+        line = self.lines()[0]
+        for at, word, part in ((2, "x", "column ranks"), (3, "", "column value is empty"), (3, "-1", "column value"),
+                               (4, "2", "column lower: '2'; expected a number from 0 to 1"), (5, "nan", "column upper")):
+            bad = [*line[:at], word, *line[at + 1:]]
+            done = self.run_it(self.folder, "--reference", self.table(line, bad))
+            self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (2, "", 1), done.stderr)
+            self.assertIn("reference.csv line 3", done.stderr)
+            self.assertIn(part, done.stderr)
+        twice = self.table(line, line)
+        for words, part in (([twice], "line 3: the cell of line 2 again"), (["nowhere"], "'nowhere' is not there"),
+                            ([self.top], "holds no cells.csv"), ([self.folder, "--tolerance", "ten"], "such as 10%"),
+                            ([self.folder, "--tolerance", "-1%"], "such as 10%")):
+            done = self.run_it(self.folder, "--reference", *words)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+            self.assertIn(part, done.stderr)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["cells.csv", "run.json", "samples.csv"])
 
 
 class Hostile(Case):
