@@ -46,7 +46,7 @@ static const char *const text_name[TEXTS] = {"op",     "case",       "direction"
                                              "grid_y", "t_start_iso"};
 static const char *const count_name[COUNTS] = {"cell", "launch", "ranks"};
 static const char *const number_name[NUMBERS] = {"t_median_us", "size_bytes",     "moved_bytes",
-                                                 "wrong",       "oversubscribed", "samples"};
+                                                 "wrong",       "oversubscribed", "slowest_rank"};
 
 static tg_status read_row(const tgd_table *t, int r, const int *at, tgd_row *row)
 {
@@ -55,7 +55,7 @@ static tg_status read_row(const tgd_table *t, int r, const int *at, tgd_row *row
                                        &row->grid_y, &row->started};
     int *const counts[COUNTS] = {&row->cell, &row->launch, &row->ranks};
     double *const numbers[NUMBERS] = {&row->time_us, &row->size_bytes,     &row->moved_bytes,
-                                      &row->wrong,   &row->oversubscribed, &row->samples};
+                                      &row->wrong,   &row->oversubscribed, &row->slowest};
     tg_status status = tg_success();
     for (int i = 0; i < TEXTS; i++)
         *texts[i] = tgd_table_text(t, r, at[i]);

@@ -13,7 +13,8 @@ typedef struct {
         *started; /* text: the case */
     int cell, launch, ranks, line;
     double time_us; /* t_median_us; NAN: none */
-    double size_bytes, moved_bytes, wrong, oversubscribed, samples;
+    double size_bytes, moved_bytes, wrong, oversubscribed;
+    double slowest; /* the rank that is the slowest most often; NAN: not known */
 } tgd_row;
 
 /* All times of one rank in one cell, over all its launches. */

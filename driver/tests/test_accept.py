@@ -15,7 +15,8 @@ from made_run import Run, partners
 
 COLUMNS_DEF = str(pathlib.Path(sys.argv.pop(2)).resolve())
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
-RULES = ["values", "complete", "cores", "blas", "ranks", "nodes", "pairs"]
+RULES = ["values", "complete", "cores", "blas", "ranks", "nodes", "pairs", "noise", "throttling", "soak"]
+TIMES = dict.fromkeys(["noise", "throttling", "soak"], ("undecided", []))  # of one launch without quantum
 
 
 class Case(unittest.TestCase):
@@ -65,7 +66,7 @@ class Peers(Case):
 
     def test_good(self):
         verdicts = self.judge(self.good(), 0)
-        self.assertEqual(verdicts, {**dict.fromkeys(RULES, ("pass", [])), "nodes": ("undecided", [])})
+        self.assertEqual(verdicts, {**dict.fromkeys(RULES, ("pass", [])), "nodes": ("undecided", []), **TIMES})
 
     def test_rank(self):
         """20 % in one cell; nobody else is named."""
@@ -100,7 +101,7 @@ class Peers(Case):
         self.assertEqual({name: verdicts[name] for name in ("ranks", "nodes", "pairs")},
                          dict.fromkeys(("ranks", "nodes", "pairs"), ("undecided", [])))
         self.assertIn("3 ranks: a rank needs 4 peers", self.printed)
-        self.assertIn("UNDECIDED: 4 of 7 rules passed, 0 failed, 3 undecided; nothing was wrong", self.printed)
+        self.assertIn("UNDECIDED: 4 of 10 rules passed, 0 failed, 6 undecided; nothing was wrong", self.printed)
 
     def test_node(self):
         """All ranks of one machine of five are 8 % slower: two of ten ranks, and the machine."""
@@ -187,6 +188,51 @@ class Whole(Case):
         run.record = False
         verdicts = self.judge(run, 1)
         self.assertEqual((verdicts["blas"], verdicts["ranks"]), (("undecided", []), ("fail", ["rank 3"])))
+
+
+class Times(Case):
+    def launches(self, slow=None, factor=1.3, minutes=0, op="machine:triad", late=1.0):
+        """Eight launches of three cells, `minutes` apart; one is slower by a factor; from the fourth on all by `late`."""
+        run = Run(COLUMNS_DEF, 2)
+        for launch in range(8):
+            for number in range(3):
+                time_us = 100 * (number + 1) * (factor if launch == slow else 1) * (late if launch >= 4 else 1)
+                run.add(f"{op} shape={number} busy=1", time_us, launch=launch, slowest_rank=1,
+                        t_start_iso=f"2026-11-28T{8 + launch * minutes // 60:02d}:{launch * minutes % 60:02d}:0{number}Z")
+        return run
+
+    def test_soak(self):
+        self.assertEqual(self.judge(self.launches(), 0)["soak"], ("pass", []))
+        for factor, found in ((1.3, ["launch 5 (from 2026-11-28T08:10:00Z)"]), (1.04, [])):
+            verdicts = self.judge(self.launches(5, factor, 2), int(bool(found)), folder=self.top / str(factor))
+            self.assertEqual(verdicts["soak"], ("fail" if found else "pass", found))
+
+    def test_throttling(self):
+        """Eight launches two minutes apart, the last four 7 % slower; too short a run; not in other operations."""
+        verdicts = self.judge(self.launches(minutes=2, op="machine:gemm", late=1.07), 1)
+        self.assertEqual(verdicts["throttling"], ("fail", ["rank 1 (node0, CPU 1)"] * 3))
+        for name, options, verdict in (("b", {"op": "machine:gemm", "minutes": 2, "late": 1.04}, "pass"),
+                                       ("c", {"op": "machine:gemm", "minutes": 0, "late": 2}, "undecided"),
+                                       ("d", {"minutes": 2, "late": 2}, "undecided")):
+            run = self.launches(**options)
+            shutil.rmtree(self.top / name, ignore_errors=True)
+            run.write(self.top / name)
+            self.run_it(self.top / name)
+            with open(self.top / name / "judgement.json", encoding="utf-8") as file:
+                found = {rule["rule"]: rule["verdict"] for rule in json.load(file)["rules"]}
+            self.assertEqual(found["throttling"], verdict, name)
+
+    def test_noise(self):
+        """Rank 1 is interrupted for 50 us once in six quanta of 100 us: 50 of 650 us are lost."""
+        run = Run(COLUMNS_DEF, 2)
+        run.add_local([100.0, 100.0], op="machine:quantum", shape="512")
+        self.assertEqual(self.judge(run, 0)["noise"], ("pass", []))
+        run.samples[3][-1] = 150.0
+        self.assertEqual(run.samples[3][-2], 1)
+        self.assertEqual(self.judge(run, 1, folder=self.top / "b")["noise"], ("fail", ["rank 1 (node0, CPU 1)"]))
+        finding = self.rules["noise"]["findings"][0]
+        self.assertAlmostEqual(finding["value"], 50 / 650)
+        self.assertIn("the longest interruption 50 us", finding["text"])
 
 
 class Reference(Case):
