@@ -228,6 +228,8 @@ const tgd_rule tgd_rule_list[] = {
     {"throttling", "products in the last minute, against those of the first", "ratio", false,
      tgd_rule_throttling},
     {"soak", "each launch, against the other launches", "ratio", false, tgd_rule_soak},
+    {"guidelines", "no collective takes longer than others that do the same", "us", false,
+     tgd_rule_guidelines},
     {"reference", "the time of each cell, against that of a reference", "us", true,
      tgd_rule_reference},
     {NULL, NULL, NULL, false, NULL},

@@ -66,5 +66,6 @@ typedef tg_status tgd_rule_function(const tgd_measured *e, const tgd_demands *de
 tgd_rule_function tgd_rule_ranks, tgd_rule_nodes, tgd_rule_pairs;     /* rules_peers.c */
 tgd_rule_function tgd_rule_reference;                                 /* rules_reference.c */
 tgd_rule_function tgd_rule_noise, tgd_rule_throttling, tgd_rule_soak; /* rules_time.c */
+tgd_rule_function tgd_rule_guidelines;                                /* rules_guidelines.c */
 
 #endif

@@ -46,6 +46,8 @@ EVERYWHERE = [
     "raw:halo_messages shape=2x30x7 grid=1xPx1 kernel=5x3 padding=2x1", "raw:halo_messages shape=30x8 grid=Px1 kernel=5x3 periodic=yes",
     "raw:MPI_Sendrecv shape=N from-ranks=0 to-ranks=0",
     "machine:quantum shape=N",
+    "chain:scatter+all_gather shape=N from=1 to=Pc", "chain:sum_reduce+broadcast shape=N grid=Pc",
+    "chain:reduce_scatter+all_gather shape=N grid=Pc", "chain:gather+scatter shape=Nx3 from=Px1 to=1xP",
 ]
 
 

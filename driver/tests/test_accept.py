@@ -25,6 +25,8 @@ class Case(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.top)
         self.folder = self.top / "a run"
 
+    guided = False  # are there cells that a guideline compares?
+
     def run_it(self, *words):
         return subprocess.run([PROGRAM, "accept", *map(str, words)], cwd=self.top, capture_output=True, text=True, timeout=100)
 
@@ -41,7 +43,7 @@ class Case(unittest.TestCase):
         self.assertTrue(verdict.startswith(f"tensorgauge accept: {judgement['verdict'].upper()}: "), verdict)
         self.assertEqual(status == 1, judgement["verdict"] == "fail")
         rules = {rule["rule"]: rule for rule in judgement["rules"]}
-        names = [*RULES, "reference"] if "--reference" in words else RULES
+        names = [*RULES, *["guidelines"] * self.guided, *["reference"] * ("--reference" in words)]
         self.assertEqual(list(rules), names)
         with open(folder / "judgement.csv", newline="", encoding="utf-8", errors="replace") as file:
             lines = list(csv.DictReader(file, strict=True))
@@ -233,6 +235,74 @@ class Times(Case):
         finding = self.rules["noise"]["findings"][0]
         self.assertAlmostEqual(finding["value"], 50 / 650)
         self.assertIn("the longest interruption 50 us", finding["text"])
+
+
+class Guidelines(Case):
+    guided = True
+    PAIRS = [("broadcast", "chain:scatter+all_gather", {"grid_y": "4c"}, {"grid_y": "4c"}),
+             ("all_sum_reduce", "chain:sum_reduce+broadcast", {"grid_y": "4c"}, {"grid_y": "4c"}),
+             ("all_sum_reduce", "chain:reduce_scatter+all_gather", {"grid_y": "4c"}, {"grid_y": "4c"}),
+             ("repartition", "chain:gather+scatter", {"grid_y": "1x4"}, {"grid_y": "1x4"}),
+             ("sum_reduce", "all_sum_reduce", {"grid_y": "1"}, {"grid_y": "4c"}),
+             ("gather", "all_gather", {"grid_y": "1"}, {"grid_y": "4c"})]
+
+    def made(self, pairs, launches=6):
+        """Each operation takes 100 us and some noise, the other one the same times the factor."""
+        run = Run(COLUMNS_DEF, 4)
+        for launch in range(launches):
+            for (one, other, words, other_words), factor in pairs:
+                drift = 100 + (launch * 5) % 7 / 10
+                run.add(f"{one} shape=8 algorithm=mpi", drift, launch=launch, grid_x="a", **words)
+                run.add(f"{other} shape=8 algorithm=mpi", drift * factor, launch=launch, grid_x="a", **other_words)
+        return run
+
+    def test_each(self):
+        """Each guideline alone: 20 % on the table is seen, 3 % is not, nor is an operation that is faster."""
+        for number, pair in enumerate(self.PAIRS):
+            for factor, verdict in ((0.8, "look"), (0.97, "pass"), (1.5, "pass")):
+                verdicts = self.judge(self.made([(pair, factor)]), 0, folder=self.top / f"{number} {factor}")
+                self.assertEqual(verdicts["guidelines"],
+                                 (verdict, [f"{pair[0]} shape=8 algorithm=mpi forward on 4 ranks"] if verdict == "look" else []))
+        finding = self.rules["guidelines"]
+        self.assertIn("no violation among 1 guidelines", finding["text"])
+        self.judge(self.made([(self.PAIRS[0], 0.8)]), 0)
+        self.assertIn("20 %, are left on the table", self.rules["guidelines"]["findings"][0]["text"])
+
+    def test_launches(self):
+        """The least p is 1 / 70 with four launches and 1 / 20 with three, which is too much for two guidelines."""
+        verdicts = self.judge(self.made([(self.PAIRS[0], 0.8)], launches=4), 0)
+        self.assertEqual(verdicts["guidelines"][0], "look")
+        pairs = [(pair, 0.8) for pair in self.PAIRS[:2]]
+        verdicts = self.judge(self.made(pairs, launches=3), 0, folder=self.top / "b")
+        self.assertEqual(verdicts["guidelines"], ("undecided", []))
+        self.assertIn("2 of 2 guidelines may be violated: 3 launches of each cell cannot tell", self.printed)
+
+    def test_halves(self):
+        """f(2n) <= 2 f(n); another shape of the same size is no half."""
+        for factor, verdict in ((1.9, "pass"), (2.5, "look")):
+            run = Run(COLUMNS_DEF, 4)
+            for launch in range(6):
+                for size, time_us in ((64, 10), (128, 10 * factor), (256, 10)):
+                    run.add(f"broadcast shape={size} algorithm=mpi", time_us + launch % 3 / 10, launch=launch, size_bytes=size)
+            verdicts = self.judge(run, 0, folder=self.top / str(factor))
+            self.assertEqual(verdicts["guidelines"][0], verdict)
+            self.assertEqual(verdicts["guidelines"][1],
+                             ["broadcast shape=128 algorithm=mpi forward on 4 ranks"] if verdict == "look" else [])
+
+    def test_others(self):
+        """Cells that differ in layout, type, ranks, direction or place are not compared."""
+        self.guided = False
+        one = {"grid_x": "a", "grid_y": "b", "dtype": "f32", "size_bytes": 64}
+        for number, change in enumerate(({"grid_x": "c"}, {"grid_y": "c"}, {"dtype": "f64"}, {"size_bytes": 65},
+                                         {"direction": "adjoint"}, {"ranks": 3}, {"shape": "2x4"})):
+            run = Run(COLUMNS_DEF, 4)
+            run.add("broadcast shape=8", 100, **one)
+            run.add("chain:scatter+all_gather shape=8", 10, **{**one, **change})
+            self.judge(run, 0, folder=self.top / str(number))
+        run = Run(COLUMNS_DEF, 4)
+        run.add("broadcast shape=8 in-place=yes", 100, **one)
+        run.add("chain:scatter+all_gather shape=8", 10, **one)
+        self.judge(run, 0)
 
 
 class Reference(Case):

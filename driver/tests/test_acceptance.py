@@ -53,6 +53,7 @@ class Case(unittest.TestCase):
         self.assertEqual({(row["status"], row["wrong"]) for row in cells}, {("ok", "0")})
         self.assertEqual({row["algorithm"] for row in cells if not row["op"].startswith("machine:")}, {"mpi"})
         self.assertLessEqual({"machine:one_way", "machine:both_ways", "broadcast", "all_sum_reduce", "repartition", "halo",
+                              "chain:scatter+all_gather", "chain:gather+scatter",
                               "machine:gemm", "machine:quantum", "machine:copy", "machine:pairs", "machine:bisection",
                               "machine:permutation"}, {row["op"] for row in cells})
         done = self.run_it("accept", str(self.run_folder()))
