@@ -51,6 +51,11 @@ static tg_status set_stall(tgd_campaign *c, const char *what, const char *value)
     return set_time(what, value, &c->stall_s);
 }
 
+static tg_status set_soak(tgd_campaign *c, const char *what, const char *value)
+{
+    return set_time(what, value, &c->soak_s);
+}
+
 static tg_status set_order(tgd_campaign *c, const char *what, const char *value)
 {
     c->given_order = strcmp(value, "given") == 0;
@@ -83,7 +88,7 @@ static const struct {
 } campaign_keys[] = {
     {"name", set_name},           {"launches", set_launches},   {"budget", set_budget},
     {"seed", set_seed},           {"calibrate", set_calibrate}, {"order", set_order},
-    {"stall-timeout", set_stall},
+    {"stall-timeout", set_stall}, {"soak", set_soak},
 };
 
 /* ---- settings for tgbench, whose words tgbench knows ---- */
@@ -260,7 +265,7 @@ static tg_status give(unsigned *given, int key, const char *what)
 
 static tg_status no_key(const char *what)
 {
-    char names[160] = "";
+    char names[240] = "";
     for (int i = 0; i < COUNT_OF(campaign_keys) + TGD_PASSED; i++) {
         const int passed = i - COUNT_OF(campaign_keys);
         strcat(names, i > 0 ? ", " : "");

@@ -39,6 +39,7 @@ typedef struct {
     char *name;
     long launches, seed;
     double budget_s, stall_s;
+    double soak_s;            /* more launches until so much time is over; 0: none */
     bool calibrate;           /* before the cells: driver/calibrate.h */
     bool given_order;         /* cells are measured as they are numbered, not shuffled */
     char *passed[TGD_PASSED]; /* NULL: tgbench's default */

@@ -316,17 +316,13 @@ static int by_ranks(const void *left, const void *right)
                                       : (a->number > b->number) - (a->number < b->number);
 }
 
-/* Sorted by ranks, once for every launch, numbered from 1. */
-static void repeat_launches(tgd_plan *plan, int launches)
+/* The first `once` cells once for every launch, numbered from 1. */
+static void repeat_launches(tgd_plan *plan, int once, int launches)
 {
-    const int once = plan->count;
-    make_turns(plan);
-    if (once > 0)
-        qsort(plan->cell, (size_t)once, sizeof *plan->cell, by_ranks);
     plan->cell = tgd_resize(plan->cell, once * launches, sizeof *plan->cell);
     for (int i = 0; i < once * launches; i++) {
-        tgd_cell cell = plan->cell[i % (once > 0 ? once : 1)];
-        if (i >= once) {
+        tgd_cell cell = plan->cell[i < plan->count ? i : i % once];
+        if (i >= plan->count) {
             cell.direction = tgd_copy(cell.direction);
             cell.text = tgd_copy(cell.text);
             json_incref(cell.resolved);
@@ -339,6 +335,13 @@ static void repeat_launches(tgd_plan *plan, int launches)
         plan->cell[i] = cell;
     }
     plan->count = once * launches;
+}
+
+void tgd_plan_add_launch(tgd_plan *plan, const tgd_campaign *campaign)
+{
+    const int launches = plan->cell[plan->count - 1].launch + 1;
+    repeat_launches(plan, plan->count / launches, launches + 1);
+    tgd_order_make(plan, campaign->seed, !campaign->given_order);
 }
 
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tgd_plan *plan)
@@ -364,7 +367,9 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_bench *bench, tg
     }
     free(output);
     if (status.code == TG_OK) {
-        repeat_launches(plan, (int)campaign->launches);
+        make_turns(plan);
+        qsort(plan->cell, (size_t)plan->count, sizeof *plan->cell, by_ranks);
+        repeat_launches(plan, plan->count, (int)campaign->launches);
         tgd_order_make(plan, campaign->seed, !campaign->given_order);
     } else {
         tgd_plan_free(plan);

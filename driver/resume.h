@@ -22,6 +22,9 @@ tg_status tgd_resume_words(const json_t *record, tgd_run_words *words);
 /* Calls: Local. The folder of the tgbench that the run was started with, malloc'ed, or NULL. */
 char *tgd_resume_builds(const json_t *record);
 
+/* Calls: Local. How many launches the plan of a run folder has: a soak has added some. */
+long tgd_resume_launches(const char *folder);
+
 /* Calls: Local. Is it the build, and are they the cells, that the run was started with? Errors:
  * TG_BAD_INPUT names what differs. */
 tg_status tgd_resume_check_build(const json_t *record, const tgd_bench *bench);

@@ -41,6 +41,8 @@ static const struct argp_option rows[] = {
      "yes or no: cells of a section with the same ranks, size and direction take turns", 1},
     {"pairs", FIRST + 24, "WORD", 0,
      "rounds of pairs: all (default up to 64 ranks), ring or random:K (random:16 above)", 1},
+    {"soak", FIRST + 25, "TIME", 0,
+     "when all launches are done, more of them until so much time is over, such as 1h", 1},
     {"output", FIRST + TGD_OUTPUT, "DIR", 0, "where run folders are made (results)", 2},
     {"builds", FIRST + TGD_BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 2},
     {"launcher", FIRST + TGD_LAUNCHER, "WORDS", 0,
