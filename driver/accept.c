@@ -2,6 +2,7 @@
 #include "driver/accept.h"
 
 #include "driver/accept_write.h"
+#include "driver/heat.h"
 #include "driver/text.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static const char help[] =
     "rank, a machine, a link, a cell.\n"
     "The last line is the verdict: 'tensorgauge accept: PASS', 'FAIL' or 'UNDECIDED', a colon, and "
     "more. Writes judgement.csv,\n"
-    "judgement.json and junit.xml into RUN.\n"
+    "judgement.json and junit.xml into RUN, and figures of the links into RUN/figures.\n"
     "\n"
     "  RUN                a run folder (it holds cells.csv)\n"
     "  --reference REF    compare with another run folder, or with a CSV file of the columns\n"
@@ -130,6 +131,8 @@ static tg_status accept_run(const accept_words *words, tgd_answer *verdict)
     const tgd_rulings all = {at, count, tgd_answer_of(at, count)};
     if (status.code == TG_OK)
         status = tgd_accept_write(&all, words->run);
+    if (status.code == TG_OK)
+        status = tgd_heat_draw(&e);
     if (status.code == TG_OK)
         tgd_accept_print(&all, stdout);
     *verdict = all.verdict;

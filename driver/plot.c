@@ -31,9 +31,7 @@ static const char help[] = "usage: tensorgauge plot RUN... [--output DIR]\n"
 
 /* ---- gnuplot ---- */
 
-/* Runs `gnuplot --default-settings NAME.gp` in the folder. Errors: TG_BAD_INPUT with the first line
- * of what gnuplot said. */
-static tg_status draw(const char *gnuplot, const char *folder, const char *name)
+tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *name)
 {
     char *script = tgd_format("%s.gp", name);
     char *const words[] = {(char[]){"gnuplot"}, (char[]){"--default-settings"}, script, NULL};
@@ -92,7 +90,8 @@ static tg_status write_and_draw(const tgd_figures *figures, const tgd_points *po
                 status = i == 0 ? tgd_make_folders(folder) : status;
                 status = status.code == TG_OK ? tgd_figure_write(figure, points, &scripts, folder)
                                               : status;
-                status = status.code == TG_OK ? draw(gnuplot, folder, figure->name) : status;
+                status =
+                    status.code == TG_OK ? tgd_gnuplot_draw(gnuplot, folder, figure->name) : status;
                 if (status.code == TG_OK) {
                     printf("%s/%s.pdf\n", folder, figure->name);
                     fflush(stdout);

@@ -2,10 +2,16 @@
 #ifndef TGD_PLOT_H
 #define TGD_PLOT_H
 
+#include "primitives/layout.h"
+
 /* Calls: Local. argv[0] is the verb: `plot RUN... [--output DIR]`. For each run it reads
  * RUN/cells.csv, chooses the figures that the cells can carry and writes NAME.csv, .gp, .txt, .pdf,
  * .svg and .png into RUN/figures. Returns the exit status: 0, or 2 for wrong words or files (one
  * line on standard error, and nothing written). */
 int tgd_plot(int argc, char **argv);
+
+/* Calls: Local. Runs `gnuplot --default-settings NAME.gp` in the folder, without a shell. Errors:
+ * TG_BAD_INPUT with the first line of what gnuplot said. */
+tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *name);
 
 #endif

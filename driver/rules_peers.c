@@ -273,9 +273,11 @@ static void find_rank(const tgd_measured *e, const tgd_links *links, int rank, c
     const tgd_link *worst = &links->link[r->worst_link];
     char *other = tgd_rank_name(e, row, worst->a == rank ? worst->b : worst->a);
     put_numbers(tgd_find(j, row, tgd_rank_name(e, row, rank),
-                         tgd_format("%d of its %d links are slow, at most %.2f times the median, "
-                                    "with %s",
-                                    r->slow, r->links, r->worst, other)),
+                         tgd_format("%d of its %d links %s are slow, at most %.2f times the "
+                                    "median, with %s",
+                                    r->slow, r->links,
+                                    worst->apart ? "to other machines" : "within its machine",
+                                    r->worst, other)),
                 worst, peers);
     free(other);
 }

@@ -128,7 +128,7 @@ class Peers(Case):
             run.add_pairs(lambda a, b: 13.0 if 4 in (a, b) else 10.0)
             verdicts = self.judge(run, 1, folder=self.top / str(ranks))
             self.assertEqual(verdicts["pairs"], ("fail", ["rank 4 (node0, CPU 4)"]))
-            self.assertIn(f"{ranks - 1} of its {ranks - 1} links are slow", self.printed)
+            self.assertIn(f"{ranks - 1} of its {ranks - 1} links within its machine are slow", self.printed)
 
     def test_links_between_machines(self):
         """Links between machines take ten times as long as those within, which are no peers of theirs."""
@@ -137,6 +137,22 @@ class Peers(Case):
         run.add_pairs(lambda a, b: (20.0 if machines[a] != machines[b] else 2.0) * (1.3 if (a, b) == (1, 6) else 1))
         self.assertEqual(self.judge(run, 1)["pairs"],
                          ("fail", ["link rank 1 (node0, CPU 1) - rank 6 (node1, CPU 6)"]))
+
+    def test_heat(self):
+        """The figure of the links: data of each pair, over the median of its kind; an SVG without a picture in it."""
+        machines = [0, 0, 0, 1, 1, 1]
+        run = Run(COLUMNS_DEF, 6, machines=machines)
+        run.add_pairs(lambda a, b: 20.0 if machines[a] != machines[b] else 6.0 if (a, b) == (3, 4) else 2.0, shape="8x'`4")
+        self.judge(run, 1)
+        figures = self.folder / "figures"
+        with open(figures / "pairs_8x--4_6ranks.csv", newline="", encoding="ascii") as file:
+            found = {(int(r["a"]), int(r["b"])): float(r["ratio"]) for r in csv.DictReader(file)}
+        self.assertEqual(found, {(a, b): 3.0 if (a, b) == (3, 4) else 1.0 for a in range(6) for b in range(a + 1, 6)})
+        svg = (figures / "pairs_8x--4_6ranks.svg").read_text()
+        self.assertNotIn("<image", svg)
+        self.assertIn("time / median", svg)
+        self.assertIn("Median between machines: 20 us.", (figures / "pairs_8x--4_6ranks.txt").read_text())
+        self.assertEqual({path.suffix for path in figures.iterdir()}, {".csv", ".gp", ".txt", ".pdf", ".svg", ".png"})
 
     def test_rounds(self):
         """The test's own tournament is one: each two ranks meet once."""
