@@ -42,7 +42,7 @@ int *tgd_rounds_make(const char *choice, int ranks, long seed, int *count)
         rounds[i] = i + 1;
     if (is_random || (!choice && ranks > ALL_UP_TO)) {
         tgd_shuffle(rounds, all, &state);
-        wanted = is_random ? atoi(choice + strlen(random_word)) : ROUNDS_ABOVE;
+        wanted = is_random ? (int)strtol(choice + strlen(random_word), NULL, 10) : ROUNDS_ABOVE;
     } else if (choice && strcmp(choice, "ring") == 0) {
         wanted = RING;
     }

@@ -214,14 +214,18 @@ static bool find_slow_machines(const tgd_measured *e, const machine_ratios *all,
 tg_status tgd_rule_nodes(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
-    int machines = 0, judged = 0;
-    for (int g = 0; g < e->groups; g++) { /* once for each rank count: the first of its cells */
+    int *done = tgd_resize(NULL, 1, sizeof *done), counts = 0, machines = 0, judged = 0;
+    for (int g = 0; g < e->groups; g++) { /* once for each rank count: at the first of its cells */
         machine_ratios all = {NULL, 0, NULL};
         const int ranks = e->group[g].row->ranks;
         bool seen = !has_peers(&e->group[g]);
-        for (int h = 0; h < g && !seen; h++)
-            seen = has_peers(&e->group[h]) && e->group[h].row->ranks == ranks;
-        for (int h = g; h < e->groups && !seen; h++)
+        for (int i = 0; i < counts && !seen; i++)
+            seen = done[i] == ranks;
+        if (seen)
+            continue;
+        done = tgd_resize(done, counts + 1, sizeof *done);
+        done[counts++] = ranks;
+        for (int h = g; h < e->groups; h++)
             if (e->group[h].row->ranks == ranks && has_peers(&e->group[h]))
                 add_cell(e, &e->group[h], &all);
         machines = all.machines > machines ? all.machines : machines;
@@ -231,6 +235,7 @@ tg_status tgd_rule_nodes(const tgd_measured *e, const tgd_demands *demands, tgd_
             free(all.ratio[m].us);
         free(all.ratio);
     }
+    free(done);
     sort_findings(j);
     if (machines == 0)
         say_nothing(e, j, "machine:copy, triad, gemm or quantum on machines that run.json names");
