@@ -131,7 +131,7 @@ typedef struct {
 static tg_status draw_curve(void *context, const char *name)
 {
     const easel *e = context;
-    const tg_status status = draw(e->gnuplot, e->folder, name);
+    const tg_status status = tgd_gnuplot_draw(e->gnuplot, e->folder, name);
     if (status.code == TG_OK)
         printf("%s/%s.pdf\n", e->folder, name);
     return status;
