@@ -1,7 +1,9 @@
 /* kernels.c: the work of machine operations: messages between pairs of ranks, copy and triad in
- * memory, a matrix product; with their inputs and the check of their outputs. The first ranks of
+ * memory, a matrix product, a quantum of arithmetic; with their inputs and the check of their outputs. The first ranks of
  * the layout of x work, the others have nothing to do. Source of the triad: J. McCalpin's STREAM. */
 #include "bench/kernels.h"
+
+#include "bench/mates.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,14 +17,20 @@ static bool works(const tgb_work *work)
     return work->rank < tg_layout_size(&work->setup->problem.x);
 }
 
-static bool is_first(const tgb_work *work)
+static const tgb_mates *mates_of(const tgb_work *work)
 {
-    return work->rank % 2 == 0;
+    return work->raw;
 }
 
-static int partner(const tgb_work *work)
+/* Does this rank send and receive? One without a mate works, but has nothing to do. */
+static bool has_mate(const tgb_work *work)
 {
-    return work->rank ^ 1;
+    return works(work) && mates_of(work)->to != MPI_PROC_NULL;
+}
+
+static bool is_first(const tgb_work *work)
+{
+    return work->rank < mates_of(work)->to;
 }
 
 static ptrdiff_t entries(const tgb_work *work)
@@ -75,8 +83,8 @@ static ptrdiff_t count_unequal(const tgb_work *work, double (*right)(const tgb_w
 static void run_one_way(tgb_work *work)
 {
     const MPI_Datatype type = work->setup->problem.dtype->mpi();
-    const int count = (int)entries(work), other = partner(work);
-    if (!works(work))
+    const int count = (int)entries(work), other = mates_of(work)->to;
+    if (!has_mate(work))
         return;
     if (is_first(work)) {
         MPI_Send(work->x, count, type, other, TAG, work->comm);
@@ -89,40 +97,40 @@ static void run_one_way(tgb_work *work)
 
 static double right_of_first(const tgb_work *work, ptrdiff_t i)
 {
-    return value_at(work, work->rank & ~1, i);
+    return value_at(work, is_first(work) ? work->rank : mates_of(work)->to, i);
 }
 
 static ptrdiff_t wrong_one_way(tgb_work *work)
 {
-    return count_unequal(work, right_of_first);
+    return has_mate(work) ? count_unequal(work, right_of_first) : 0;
 }
 
 static void run_both_ways(tgb_work *work)
 {
     const MPI_Datatype type = work->setup->problem.dtype->mpi();
-    const int count = (int)entries(work), other = partner(work);
-    if (works(work))
-        MPI_Sendrecv(work->x, count, type, other, TAG, work->y, count, type, other, TAG, work->comm,
-                     MPI_STATUS_IGNORE);
+    const int count = (int)entries(work);
+    if (has_mate(work))
+        MPI_Sendrecv(work->x, count, type, mates_of(work)->to, TAG, work->y, count, type,
+                     mates_of(work)->from, TAG, work->comm, MPI_STATUS_IGNORE);
 }
 
 static double right_of_partner(const tgb_work *work, ptrdiff_t i)
 {
-    return value_at(work, partner(work), i);
+    return value_at(work, mates_of(work)->from, i);
 }
 
 static ptrdiff_t wrong_both_ways(tgb_work *work)
 {
-    return count_unequal(work, right_of_partner);
+    return has_mate(work) ? count_unequal(work, right_of_partner) : 0;
 }
 
 /* All messages are under way together; an empty one says that the last has come. */
 static void run_stream(tgb_work *work)
 {
     const MPI_Datatype type = work->setup->problem.dtype->mpi();
-    const int count = (int)entries(work), other = partner(work), messages = work->setup->trips;
-    MPI_Request *sent = work->raw;
-    if (!works(work))
+    const int count = (int)entries(work), other = mates_of(work)->to, messages = work->setup->trips;
+    MPI_Request *sent = ((tgb_mates *)work->raw)->sent;
+    if (!has_mate(work))
         return;
     if (is_first(work)) {
         for (int i = 0; i < messages; i++)
@@ -138,17 +146,17 @@ static void run_stream(tgb_work *work)
 
 static ptrdiff_t wrong_stream(tgb_work *work)
 {
-    return works(work) && !is_first(work) ? count_unequal(work, right_of_first) : 0;
+    return has_mate(work) && !is_first(work) ? count_unequal(work, right_of_first) : 0;
 }
 
 static ptrdiff_t one_message(const tgb_work *work)
 {
-    return works(work);
+    return has_mate(work);
 }
 
 static ptrdiff_t messages_of_stream(const tgb_work *work)
 {
-    return !works(work) ? 0 : is_first(work) ? work->setup->trips : 1;
+    return !has_mate(work) ? 0 : is_first(work) ? work->setup->trips : 1;
 }
 
 /* ---- memory ---- */
@@ -268,6 +276,52 @@ static double flops_of_gemm(const tgb_work *work)
     return works(work) ? 2 * n * n * n : 0;
 }
 
+/* ---- a quantum: the same arithmetic each time, in registers ---- */
+
+/* A linear congruence modulo 2^64 (Knuth's factor), so many steps for each entry. */
+enum { STEPS = 1000 };
+static const uint64_t multiplier = UINT64_C(6364136223846793005),
+                      increment = UINT64_C(1442695040888963407);
+
+static double entry_from(uint64_t state)
+{
+    return (double)(state >> 40);
+}
+
+static void run_quantum(tgb_work *work)
+{
+    const bool is_f32 = work->setup->problem.dtype->size == sizeof(float);
+    for (ptrdiff_t i = 0; works(work) && i < entries(work); i++) {
+        uint64_t state = (uint64_t)(entry_of(work, work->x, i) + 8);
+        for (int k = 0; k < STEPS; k++)
+            state = state * multiplier + increment;
+        if (is_f32)
+            ((float *)work->y)[i] = (float)entry_from(state);
+        else
+            ((double *)work->y)[i] = entry_from(state);
+    }
+}
+
+/* All steps at once: STEPS in binary, with the step squared for each bit. */
+static double right_quantum(const tgb_work *work, ptrdiff_t i)
+{
+    uint64_t factor = 1, sum = 0, step_factor = multiplier, step_sum = increment;
+    for (int left = STEPS; left > 0; left >>= 1) {
+        if (left & 1) {
+            factor *= step_factor;
+            sum = sum * step_factor + step_sum;
+        }
+        step_sum *= step_factor + 1;
+        step_factor *= step_factor;
+    }
+    return entry_from((uint64_t)(value_at(work, work->rank, i) + 8) * factor + sum);
+}
+
+static ptrdiff_t wrong_quantum(tgb_work *work)
+{
+    return count_unequal(work, right_quantum);
+}
+
 /* ---- rows ---- */
 
 const tgb_kernel tgb_kernel_one_way = {run_one_way, wrong_one_way, NULL, one_message};
@@ -276,3 +330,4 @@ const tgb_kernel tgb_kernel_stream = {run_stream, wrong_stream, NULL, messages_o
 const tgb_kernel tgb_kernel_copy = {run_copy, wrong_copy, NULL, NULL};
 const tgb_kernel tgb_kernel_triad = {run_triad, wrong_triad, flops_of_triad, NULL};
 const tgb_kernel tgb_kernel_gemm = {run_gemm, wrong_gemm, flops_of_gemm, NULL};
+const tgb_kernel tgb_kernel_quantum = {run_quantum, wrong_quantum, NULL, NULL};

@@ -1,9 +1,11 @@
 /* op_machine.c: what a machine can do, as operations: messages between pairs of ranks, copy and
- * triad in memory, a matrix product. They are measured as all others are, and bounds are made from
- * them (calibration.c). The first `busy` ranks work, the others wait; messages go between the ranks
- * 2i and 2i + 1. size_bytes is what one message carries, and for the others all that a rank reads
+ * triad in memory, a matrix product, a quantum of arithmetic. They are measured as all others are,
+ * and bounds are made from some (calibration.c). The first `busy` ranks work, the others wait;
+ * messages go between the mates of each row (mates.h). size_bytes is what one message carries, and for the others all that a rank reads
  * and writes: its working set. Bytes are counted as in J. McCalpin's STREAM. */
 #include "bench/kernels.h"
+#include "bench/mates.h"
+#include "bench/pairs.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -18,7 +20,9 @@ typedef struct {
     int inputs; /* tensors in x; y is one */
     int least;  /* ranks that it needs; 2: it works in pairs */
     int trips;  /* of the tensor in one run; 0: the key messages says it */
+    bool odd;   /* an odd number of ranks may work */
     bool matrices;
+    tgb_find_mates *mates; /* NULL: nothing is sent */
     const tgb_kernel *kernel;
 } machine_row;
 
@@ -29,6 +33,11 @@ typedef struct {
 /* clang-format on */
 static const tgb_key pair_keys[] = {
     SIZE_AND_RANKS, {"dtype", "f32", false}, {"algorithm", "mpi", false}, TGB_END};
+static const tgb_key round_keys[] = {SIZE_AND_RANKS,
+                                     {"dtype", "f32", false},
+                                     {"algorithm", "mpi", false},
+                                     {"round", NULL, false},
+                                     TGB_END};
 static const tgb_key stream_keys[] = {SIZE_AND_RANKS,
                                       {"messages", "16", false},
                                       {"dtype", "f32", false},
@@ -48,6 +57,7 @@ static const machine_row machine_rows[] = {
      .inputs = 1,
      .least = 2,
      .trips = 2,
+     .mates = tgb_mates_next,
      .kernel = &tgb_kernel_one_way},
     {.name = "machine:both_ways",
      .summary = "messages between ranks 2i and 2i + 1, both ways at once",
@@ -57,6 +67,7 @@ static const machine_row machine_rows[] = {
      .inputs = 1,
      .least = 2,
      .trips = 1,
+     .mates = tgb_mates_next,
      .kernel = &tgb_kernel_both_ways},
     {.name = "machine:stream",
      .summary = "several messages from rank 2i to 2i + 1, all under way together",
@@ -65,7 +76,40 @@ static const machine_row machine_rows[] = {
      .keys = stream_keys,
      .inputs = 1,
      .least = 2,
+     .mates = tgb_mates_next,
      .kernel = &tgb_kernel_stream},
+    {.name = "machine:pairs",
+     .summary = "one_way in one of the rounds in which each two ranks meet once",
+     .formula = "y = x of the lower rank",
+     .algorithm = "mpi",
+     .keys = round_keys,
+     .inputs = 1,
+     .least = 2,
+     .trips = 2,
+     .odd = true,
+     .mates = tgb_mates_round,
+     .kernel = &tgb_kernel_one_way},
+    {.name = "machine:bisection",
+     .summary = "both_ways between rank i and the one half of the ranks further",
+     .formula = "y = x of the partner",
+     .algorithm = "mpi",
+     .keys = pair_keys,
+     .inputs = 1,
+     .least = 2,
+     .trips = 1,
+     .mates = tgb_mates_opposite,
+     .kernel = &tgb_kernel_both_ways},
+    {.name = "machine:permutation",
+     .summary = "each rank to the next one of a random cycle, all at once",
+     .formula = "y = x of the one before",
+     .algorithm = "mpi",
+     .keys = pair_keys,
+     .inputs = 1,
+     .least = 2,
+     .trips = 1,
+     .odd = true,
+     .mates = tgb_mates_permutation,
+     .kernel = &tgb_kernel_both_ways},
     {.name = "machine:copy",
      .summary = "memcpy on each rank; its size is the working set",
      .formula = "y = x",
@@ -94,6 +138,15 @@ static const machine_row machine_rows[] = {
      .trips = 1,
      .matrices = true,
      .kernel = &tgb_kernel_gemm},
+    {.name = "machine:quantum",
+     .summary = "the same arithmetic each time, in registers: what takes longer was interrupted",
+     .formula = "y = 1000 steps of a linear congruence from each entry of x",
+     .algorithm = "reference",
+     .keys = memory_keys,
+     .inputs = 1,
+     .least = 1,
+     .trips = 1,
+     .kernel = &tgb_kernel_quantum},
 };
 enum { ROWS = sizeof machine_rows / sizeof *machine_rows };
 static tgb_operation operations[ROWS];
@@ -106,18 +159,19 @@ static const machine_row *row_of(const tgb_setup *setup)
 
 /* ---- words ---- */
 
-/* `all`, or a number that the operation can use: whole pairs where it works in pairs. */
+/* `all`, or a number that the operation can use: whole pairs where none may be left over. */
 static tg_status parse_busy(const tgb_case *words, int P, const machine_row *row, long *busy)
 {
     const char *text = tgb_case_get(words, "busy");
     if (P < row->least)
         return tg_fail(TG_BAD_INPUT, "%s on %d rank: expected %d ranks or more", row->name, P,
                        row->least);
-    *busy = P - P % row->least;
+    const int multiple = row->odd ? 1 : row->least;
+    *busy = P - P % multiple;
     if (!text || strcmp(text, "all") == 0)
         return tg_success();
     tg_status status = tgb_parse_int("busy", text, row->least, P, busy);
-    if (status.code == TG_OK && *busy % row->least != 0)
+    if (status.code == TG_OK && *busy % multiple != 0)
         status = tg_fail(TG_BAD_INPUT, "busy=%.40s: expected an even number or all", text);
     return status;
 }
@@ -131,6 +185,16 @@ static tg_status parse_messages(const tgb_case *words, const machine_row *row, i
         status = tgb_parse_int("messages", text ? text : "16", 1, MOST_MESSAGES, &messages);
     *trips = (int)messages;
     return status;
+}
+
+/* Which round, where the row has rounds; else 0. */
+static tg_status parse_round(const tgb_case *words, long busy, const machine_row *row, long *round)
+{
+    *round = 0;
+    if (row->keys != round_keys)
+        return tg_success();
+    return tgb_parse_int("round", tgb_case_get(words, "round"), 1, tgb_pair_rounds((int)busy),
+                         round);
 }
 
 /* The tensor that each busy rank holds, as a layout of copies. */
@@ -173,16 +237,19 @@ static void write_facts(const machine_row *row, tgb_setup *setup)
     setup->local = !crosses;
 }
 
-static tg_status write_words(const machine_row *row, const char *shape, int busy, tgb_setup *setup)
+static tg_status write_words(const machine_row *row, const char *shape, int busy, long round,
+                             tgb_setup *setup)
 {
-    char number[2][32];
+    char number[3][32];
     snprintf(number[0], sizeof number[0], "%d", busy);
     snprintf(number[1], sizeof number[1], "%d", setup->trips);
+    snprintf(number[2], sizeof number[2], "%ld", round);
     const struct {
         const char *key, *value;
     } texts[] = {{"shape", shape},
                  {"busy", number[0]},
                  {"messages", number[1]},
+                 {"round", number[2]},
                  {"dtype", setup->problem.dtype->name},
                  {"algorithm", setup->algorithm}};
     tg_status status = tg_success();
@@ -198,8 +265,10 @@ static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *s
     const machine_row *row = row_of(setup);
     tg_layout *x = &setup->problem.x;
     char shape[32 * TG_MAX_NDIM];
-    long busy;
+    long busy, round = 0;
     tg_status status = parse_busy(words, P, row, &busy);
+    if (status.code == TG_OK)
+        status = parse_round(words, busy, row, &round);
     if (status.code == TG_OK)
         status = parse_messages(words, row, &setup->trips);
     if (status.code == TG_OK)
@@ -212,21 +281,31 @@ static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *s
         return status;
     write_facts(row, setup);
     tg_layout_print_shape(x, shape, sizeof shape);
-    return write_words(row, shape, (int)busy, setup);
+    return write_words(row, shape, (int)busy, round, setup);
 }
 
 /* ---- plan and free ---- */
+
+static tg_status plan_mates(tgb_work *work, bool works)
+{
+    const tgb_setup *setup = work->setup;
+    const machine_row *row = row_of(setup);
+    tgb_mates *mates = calloc(1, sizeof *mates + (size_t)setup->trips * sizeof(MPI_Request));
+    work->raw = mates;
+    if (!mates)
+        return tg_fail(TG_NO_MEMORY, "no memory for %d messages", setup->trips);
+    mates->to = mates->from = MPI_PROC_NULL;
+    return works && row->mates ? row->mates(work, tg_layout_size(&setup->problem.x), mates)
+                               : tg_success();
+}
 
 static tg_status plan(tgb_work *work)
 {
     const tgb_setup *setup = work->setup;
     const bool works = work->rank < tg_layout_size(&setup->problem.x);
-    tg_status status = tg_success();
     work->x_bytes = works ? setup->held_x_bytes : 0;
     work->y_bytes = works ? setup->held_y_bytes : 0;
-    work->raw = calloc((size_t)setup->trips, sizeof(MPI_Request));
-    if (!work->raw)
-        status = tg_fail(TG_NO_MEMORY, "no memory for %d messages", setup->trips);
+    tg_status status = plan_mates(work, works);
     if (row_of(setup)->matrices && !tgl_multiply(setup->problem.dtype, 0, NULL, NULL, NULL))
         status = tg_fail(TG_BAD_INPUT, "machine:gemm: the BLAS has no product for %s",
                          setup->problem.dtype->name);

@@ -25,6 +25,7 @@ const tgb_operation *const *tgb_operations(int *count)
         tgb_add_layers(add_row);
         tgb_add_networks(add_row);
         tgb_add_raw(add_row);
+        tgb_add_chains(add_row);
         tgb_add_machine(add_row);
     }
     *count = nrows;

@@ -2,9 +2,8 @@
  *
  *   words of a case --resolve--> setup (layouts, facts; no MPI) --plan--> work --run--> once
  *
- * Every primitive of tg_primitives[], every layer and network, a few raw MPI calls and the
- * measurements of the machine itself are rows; op_primitive.c, op_layer.c, op_network.c, op_raw.c and
- * op_machine.c make them. */
+ * Every primitive of tg_primitives[], every layer and network, a few raw MPI calls, chains of two
+ * primitives and the measurements of the machine itself are rows; the files op_*.c make them. */
 #ifndef TGB_OPERATION_H
 #define TGB_OPERATION_H
 
@@ -175,6 +174,7 @@ void tgb_add_layers(void (*add)(const tgb_operation *row));     /* op_layer.c */
 void tgb_add_networks(void (*add)(const tgb_operation *row));   /* op_network.c */
 void tgb_add_raw(void (*add)(const tgb_operation *row));        /* op_raw.c */
 void tgb_add_machine(void (*add)(const tgb_operation *row));    /* op_machine.c */
+void tgb_add_chains(void (*add)(const tgb_operation *row));     /* op_chain.c */
 
 /* Calls: Local. Are the blocks that x and y are cut into the same, whatever their copies and ranks?
  * */
@@ -183,7 +183,7 @@ bool tgb_same_blocks(const tg_layout *x, const tg_layout *y);
 /* In every byte of an output before it is made: no value of a fill. */
 enum { TGB_NOTHING_RIGHT = 0xA5 };
 
-/* Of op_primitive.c, for raw calls, which stand beside a primitive and share its layouts and
+/* Of op_primitive.c, for raw calls and chains, which stand beside a primitive and share its layouts and
  * values. */
 tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
 void tgb_primitive_fill_forward(tgb_work *work);

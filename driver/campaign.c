@@ -3,6 +3,7 @@
 #include "driver/campaign.h"
 
 #include "bench/case.h"
+#include "driver/rounds.h"
 
 #include <errno.h>
 #include <ini.h>
@@ -50,6 +51,11 @@ static tg_status set_stall(tgd_campaign *c, const char *what, const char *value)
     return set_time(what, value, &c->stall_s);
 }
 
+static tg_status set_soak(tgd_campaign *c, const char *what, const char *value)
+{
+    return set_time(what, value, &c->soak_s);
+}
+
 static tg_status set_order(tgd_campaign *c, const char *what, const char *value)
 {
     c->given_order = strcmp(value, "given") == 0;
@@ -82,7 +88,7 @@ static const struct {
 } campaign_keys[] = {
     {"name", set_name},           {"launches", set_launches},   {"budget", set_budget},
     {"seed", set_seed},           {"calibrate", set_calibrate}, {"order", set_order},
-    {"stall-timeout", set_stall},
+    {"stall-timeout", set_stall}, {"soak", set_soak},
 };
 
 /* ---- settings for tgbench, whose words tgbench knows ---- */
@@ -193,13 +199,23 @@ static tg_status set_turns(tgd_section *s, const char *what, const char *value)
     return set_yes(what, value, &s->turns);
 }
 
+static tg_status set_pairs(tgd_section *s, const char *what, const char *value)
+{
+    const tg_status status = tgd_rounds_check(what, value);
+    if (status.code == TG_OK) {
+        free(s->pairs);
+        s->pairs = tgd_copy(value);
+    }
+    return status;
+}
+
 static const struct {
     const char *key;
     tg_status (*set)(tgd_section *s, const char *what, const char *value);
 } section_keys[] = {
     {"ranks", set_ranks}, {"sizes", set_sizes},         {"direction", set_direction},
     {"dtype", set_dtype}, {"algorithm", set_algorithm}, {"scaling", set_scaling},
-    {"turns", set_turns},
+    {"turns", set_turns}, {"pairs", set_pairs},
 };
 
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value)
@@ -249,7 +265,7 @@ static tg_status give(unsigned *given, int key, const char *what)
 
 static tg_status no_key(const char *what)
 {
-    char names[160] = "";
+    char names[240] = "";
     for (int i = 0; i < COUNT_OF(campaign_keys) + TGD_PASSED; i++) {
         const int passed = i - COUNT_OF(campaign_keys);
         strcat(names, i > 0 ? ", " : "");
@@ -317,7 +333,7 @@ static tg_status section_line(reader *r, const char *what, const char *key, cons
     }
     return tg_fail(TG_BAD_INPUT,
                    "%s is no key of [cells]; expected case, ranks, sizes, direction, dtype, "
-                   "algorithm, scaling or turns",
+                   "algorithm, scaling, turns or pairs",
                    what);
 }
 
@@ -420,6 +436,7 @@ void tgd_campaign_free(tgd_campaign *c)
         free(s->ranks);
         free(s->sizes);
         free(s->scaling);
+        free(s->pairs);
         tgd_words_free(&s->directions);
         tgd_words_free(&s->dtypes);
         tgd_words_free(&s->algorithms);

@@ -26,6 +26,7 @@ typedef struct {
     tgd_words directions, dtypes, algorithms;
     char *scaling; /* strong, weak or size */
     bool turns;    /* cells of the same ranks, size and direction take turns */
+    char *pairs;   /* which rounds R of pairs (rounds.h); NULL: not said */
 } tgd_section;
 
 /* Settings that the driver does not look into: each is given to tgbench as the option of its name.
@@ -38,6 +39,7 @@ typedef struct {
     char *name;
     long launches, seed;
     double budget_s, stall_s;
+    double soak_s;            /* more launches until so much time is over; 0: none */
     bool calibrate;           /* before the cells: driver/calibrate.h */
     bool given_order;         /* cells are measured as they are numbered, not shuffled */
     char *passed[TGD_PASSED]; /* NULL: tgbench's default */

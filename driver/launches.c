@@ -233,18 +233,34 @@ static tg_status launch_cells(tgd_launches *l, int at, int count, double budget_
     return status;
 }
 
+/* One more launch of all cells. */
+static tg_status add_launch(tgd_launches *l)
+{
+    tgd_plan_add_launch(l->plan, l->campaign);
+    l->progress.total = l->plan->count;
+    json_object_set_new(l->record, "cells_planned", json_integer(l->plan->count));
+    return tgd_plan_write(l->plan, l->cells_path);
+}
+
 tg_status tgd_launches_run(tgd_launches *l)
 {
     const tgd_plan *plan = l->plan;
-    const double end_s = tgd_now_s() + l->budget_s;
+    const double begin_s = tgd_now_s();
+    double end_s = begin_s + l->budget_s;
     char *record_path = tgd_format("%s/run.json", l->folder);
     tg_status status = tg_success();
     tgd_progress_start(&l->progress, plan->to_do, l->budget_s);
     for (int b = 0; b < l->builds->count; b++)
         calibrate(l, b);
-    for (int i = 0, count; i < plan->to_do && status.code == TG_OK; i += count) {
-        if (tgd_stop_signal() || l->refused)
-            break;
+    for (int i = 0, count; status.code == TG_OK && !tgd_stop_signal() && !l->refused; i += count) {
+        if (i == plan->to_do) {
+            if (tgd_now_s() - begin_s >= l->soak_s)
+                break;
+            end_s = tgd_now_s() + l->budget_s / (double)l->campaign->launches;
+            status = add_launch(l);
+            if (status.code != TG_OK)
+                break;
+        }
         count = tgd_order_group(plan, i);
         const double share_s = (end_s - tgd_now_s()) * count / (plan->to_do - i);
         status = launch_cells(l, i, count, fmax(share_s, TGD_LEAST_CELL_S * count));

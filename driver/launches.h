@@ -15,13 +15,14 @@
 typedef struct {
     /* Given by the caller. */
     const tgd_campaign *campaign;
-    tgd_builds *builds; /* their calibrations are found here */
-    const tgd_plan *plan;
+    tgd_builds *builds;     /* their calibrations are found here */
+    tgd_plan *plan;         /* a soak adds launches to it */
     const char *folder;     /* of the run, from the root */
     const char *cells_path; /* of the file with the cells to be done, from the root */
     FILE *log;
     json_t *record; /* run.json; each launch is added to its array `launches` */
     double budget_s;
+    double soak_s; /* 0: no more launches than planned */
 
     /* What became of them. */
     bool refused; /* tgbench ended with exit status 2: the next launch would do so too */
@@ -42,6 +43,8 @@ typedef struct {
 /* Calls: Local. Run them until all cells of the plan that are to be done had their turn, a signal
  * came (tgd_stop_watch) or tgbench refused. run.json is written after each launch.
  *   budget   every launch gets the time left x its cells / the cells left
+ *   soak     when all are done and soak_s is not over, one more launch of all cells joins the plan,
+ *            its file and `cells_planned`; it gets the budget of a launch
  *   signal   the cell in flight is finished; a second signal ends it at once
  *   stall    a launch that says nothing for campaign->stall_s + 3 x the time of a cell is ended;
  *            that is its time left / its cells left, or what its longest cell took when that is

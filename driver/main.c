@@ -1,5 +1,6 @@
 /* main.c: program tensorgauge: runs campaigns of tgbench and draws their figures. Its verbs are
  * rows. */
+#include "driver/accept.h"
 #include "driver/compare.h"
 #include "driver/export.h"
 #include "driver/plot.h"
@@ -18,6 +19,8 @@ static const struct {
     {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
     {"compare", "A B [C...] [OPTION...]", "which cells of runs are faster, slower or the same",
      tgd_compare},
+    {"accept", "RUN [--reference REF]", "pass or fail, and which rank, machine or link",
+     tgd_accept},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
     {"export", "RUN --format FORMAT", "the cells as OSU, IMB, JSON, Markdown, LaTeX or Extra-P",
      tgd_export},
@@ -55,8 +58,8 @@ int main(int argc, char **argv)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     return tgd_report(tg_fail(TG_BAD_INPUT,
-                              "verb '%.60s' is not known; expected run, compare, plot, export, "
-                              "import, selfcheck, train or list "
+                              "verb '%.60s' is not known; expected run, compare, accept, plot, "
+                              "export, import, selfcheck, train or list "
                               "(tensorgauge --help)",
                               word));
 }

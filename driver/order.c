@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void shuffle(int *items, int count, uint64_t *state)
+void tgd_shuffle(int *items, int count, uint64_t *state)
 {
     for (int i = count - 1; i > 0; i--) {
         const int j = (int)(tgd_random(state) % (uint64_t)(i + 1));
@@ -34,7 +34,7 @@ static void order_ranks(const tgd_plan *plan, int first, int count, uint64_t *st
     int *unit = tgd_resize(NULL, count, sizeof *unit), units = 0, placed = 0, from;
     for (int i = first; i < first + count; i += tgd_plan_in_turn(plan, i, &from))
         unit[units++] = i;
-    shuffle(unit, units, state);
+    tgd_shuffle(unit, units, state);
     for (int u = 0; u < units; u++) {
         const int size = tgd_plan_in_turn(plan, unit[u], &from);
         for (int i = 0; i < size; i++)
@@ -53,7 +53,7 @@ static int order_round(const tgd_plan *plan, int first, bool shuffled, uint64_t 
     for (int i = first; i < first + size; i += run_length(plan, i, true))
         group[groups++] = i;
     if (shuffled)
-        shuffle(group, groups, state);
+        tgd_shuffle(group, groups, state);
     for (int g = 0; g < groups; g++) {
         const int count = run_length(plan, group[g], true);
         for (int turn = 0; turn < plan->builds; turn++) {

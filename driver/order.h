@@ -4,6 +4,8 @@
 
 #include "driver/plan.h"
 
+#include <stdint.h>
+
 /* Calls: Local. Set plan->order. Launches come one after another, each a round of all rank counts;
  * with several builds a round has one launch of each, which take turns at every rank count.
  * shuffled: within each launch the rank counts are shuffled, and within each rank count the cells,
@@ -15,5 +17,8 @@ void tgd_order_make(tgd_plan *plan, long seed, bool shuffled);
 /* Calls: Local. How many cells from place `at` on in the order agree in launch and ranks: one start
  * of tgbench. */
 int tgd_order_group(const tgd_plan *plan, int at);
+
+/* Calls: Local. Shuffle `count` numbers; the same state gives the same order anywhere. */
+void tgd_shuffle(int *items, int count, uint64_t *state);
 
 #endif

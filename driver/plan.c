@@ -4,6 +4,7 @@
 
 #include "bench/case.h"
 #include "driver/order.h"
+#include "driver/rounds.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -148,20 +149,49 @@ static void add_cell(maker *m, const tgd_section *s, const tgd_case_line *line, 
     plan->count++;
 }
 
-/* ranks x sizes x direction of one case whose other words are chosen. */
-static void add_product(maker *m, const tgd_section *s, const tgd_case_line *line,
-                        const tgb_case *c, const tgd_words *directions)
+/* sizes x direction of one case on so many ranks. */
+static void add_sizes(maker *m, const tgd_section *s, const tgd_case_line *line, const tgb_case *c,
+                      int ranks, const tgd_words *directions)
 {
     char *text = tgb_case_print(c);
-    const bool sized = has_size(c);
-    for (int r = 0; text && r < s->nranks; r++) {
-        for (int i = 0; i < (sized && s->nsizes > 0 ? s->nsizes : 1); i++) {
-            const ptrdiff_t size_bytes = sized && s->nsizes > 0 ? s->sizes[i] : -1;
-            for (int d = 0; d < directions->count; d++)
-                add_cell(m, s, line, text, (int)s->ranks[r], size_bytes, directions->word[d]);
-        }
-    }
+    const bool sized = has_size(c) && s->nsizes > 0;
+    for (int i = 0; text && i < (sized ? s->nsizes : 1); i++)
+        for (int d = 0; d < directions->count; d++)
+            add_cell(m, s, line, text, ranks, sized ? s->sizes[i] : -1, directions->word[d]);
     free(text);
+}
+
+/* A cell for each round of pairs, the word `round=R` of the case. */
+static tg_status add_rounds(maker *m, const tgd_section *s, const tgd_case_line *line, tgb_case *c,
+                            int ranks, const tgd_words *directions)
+{
+    int count;
+    int *rounds = tgd_rounds_make(s->pairs, ranks, m->campaign->seed, &count);
+    tg_status status = tg_success();
+    for (int i = 0; i < count && status.code == TG_OK; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", rounds[i]);
+        status = tgb_case_set(c, "round", number);
+        if (status.code == TG_OK)
+            add_sizes(m, s, line, c, ranks, directions);
+    }
+    free(rounds);
+    return status;
+}
+
+/* ranks x sizes x direction of one case whose other words are chosen. */
+static tg_status add_product(maker *m, const tgd_section *s, const tgd_case_line *line, tgb_case *c,
+                             const tgd_words *directions)
+{
+    const char *round = tgb_case_get(c, "round");
+    const bool in_rounds = round && strcmp(round, "R") == 0;
+    tg_status status = tg_success();
+    for (int r = 0; r < s->nranks && status.code == TG_OK; r++)
+        if (in_rounds)
+            status = add_rounds(m, s, line, c, (int)s->ranks[r], directions);
+        else
+            add_sizes(m, s, line, c, (int)s->ranks[r], directions);
+    return status;
 }
 
 static tg_status set_key(tgb_case *c, const char *key, const char *value)
@@ -195,7 +225,7 @@ static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *l
             if (status.code == TG_OK)
                 status = set_key(&chosen, "algorithm", algorithms.word[j]);
             if (status.code == TG_OK)
-                add_product(m, s, line, &chosen, &directions);
+                status = add_product(m, s, line, &chosen, &directions);
             tgb_case_free(&chosen);
         }
     }
@@ -286,18 +316,14 @@ static int by_ranks(const void *left, const void *right)
                                       : (a->number > b->number) - (a->number < b->number);
 }
 
-/* Sorted by ranks, once for every launch, numbered from 1. A launch belongs to one build; each round
- * has one of every build. */
-static void repeat_launches(tgd_plan *plan, int launches)
+/* The first `once` cells once for every launch, numbered from 1. A launch belongs to one build; each
+ * round has one of every build. */
+static void repeat_launches(tgd_plan *plan, int once, int launches)
 {
-    const int once = plan->count;
-    make_turns(plan);
-    if (once > 0)
-        qsort(plan->cell, (size_t)once, sizeof *plan->cell, by_ranks);
     plan->cell = tgd_resize(plan->cell, once * launches, sizeof *plan->cell);
     for (int i = 0; i < once * launches; i++) {
-        tgd_cell cell = plan->cell[i % (once > 0 ? once : 1)];
-        if (i >= once) {
+        tgd_cell cell = plan->cell[i < plan->count ? i : i % once];
+        if (i >= plan->count) {
             cell.direction = tgd_copy(cell.direction);
             cell.text = tgd_copy(cell.text);
             json_incref(cell.resolved);
@@ -311,6 +337,14 @@ static void repeat_launches(tgd_plan *plan, int launches)
         plan->cell[i] = cell;
     }
     plan->count = once * launches;
+}
+
+/* One more round: a launch of each build. */
+void tgd_plan_add_launch(tgd_plan *plan, const tgd_campaign *campaign)
+{
+    const int launches = plan->cell[plan->count - 1].launch + 1;
+    repeat_launches(plan, plan->count / launches, launches + plan->builds);
+    tgd_order_make(plan, campaign->seed, !campaign->given_order);
 }
 
 /* A build may be older or smaller than the first one: it is asked for its view of the cells, too. */
@@ -356,7 +390,9 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, 
     if (status.code == TG_OK)
         status = check_others(plan, campaign, builds);
     if (status.code == TG_OK) {
-        repeat_launches(plan, (int)campaign->launches * plan->builds);
+        make_turns(plan);
+        qsort(plan->cell, (size_t)plan->count, sizeof *plan->cell, by_ranks);
+        repeat_launches(plan, plan->count, (int)campaign->launches * plan->builds);
         tgd_order_make(plan, campaign->seed, !campaign->given_order);
     } else {
         tgd_plan_free(plan);

@@ -42,6 +42,9 @@ typedef struct {
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, tgd_plan *plan);
 void tgd_plan_free(tgd_plan *plan);
 
+/* Calls: Local. One more launch of all cells, behind those that the plan has. */
+void tgd_plan_add_launch(tgd_plan *plan, const tgd_campaign *campaign);
+
 /* Calls: Local. The cells that take turns with the one of this index: the index of the first, and how
  * many there are; mostly one. */
 int tgd_plan_in_turn(const tgd_plan *plan, int index, int *first);

@@ -128,6 +128,20 @@ tg_status tgd_resume_check_builds(const json_t *record, const tgd_builds *builds
     return status;
 }
 
+long tgd_resume_launches(const char *folder)
+{
+    char *path = tgd_format("%s/plan.tsv", folder), *text = tgd_read_file(path);
+    long most = 0;
+    for (const char *line = text; line; line = strchr(line, '\n')) { /* a line begins with it */
+        line += *line == '\n';
+        const long launch = strtol(line, NULL, 10);
+        most = launch > most ? launch : most;
+    }
+    free(text);
+    free(path);
+    return most + 1;
+}
+
 tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan)
 {
     char *path = tgd_format("%s/plan.tsv", folder);

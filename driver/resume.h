@@ -23,6 +23,9 @@ tg_status tgd_resume_words(const json_t *record, tgd_run_words *words);
  * malloc'ed, or NULL. */
 char *tgd_resume_builds(const json_t *record);
 
+/* Calls: Local. How many launches the plan of a run folder has: a soak has added some. */
+long tgd_resume_launches(const char *folder);
+
 /* Calls: Local. Are they the builds, and are they the cells, that the run was started with? Errors:
  * TG_BAD_INPUT names what differs. */
 tg_status tgd_resume_check_builds(const json_t *record, const tgd_builds *builds);

@@ -135,6 +135,8 @@ static tg_status open_builds(run *r)
     free(before);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_builds(r->record, &r->builds);
+    if (status.code == TG_OK && r->resumed && r->campaign.soak_s > 0) /* it has added rounds */
+        r->campaign.launches = tgd_resume_launches(r->resumed) / r->builds.count;
     return status;
 }
 
@@ -449,6 +451,7 @@ static int measure(run *r, int argc, char *const *argv)
     l->cells_path = r->cells_path;
     l->log = r->log;
     l->record = r->record;
+    l->soak_s = r->resumed ? 0 : r->campaign.soak_s;
     l->budget_s = r->campaign.budget_s * r->plan.to_do / r->plan.count;
     const double begin_s = tgd_now_s();
     status = tgd_launches_run(l);

@@ -16,8 +16,10 @@ typedef struct {
     tgd_table *table;
     char **field; /* of the record being read */
     int count, room;
-    long line;       /* of the file, from 1 */
-    bool unfinished; /* the line being read has no line end */
+    long line;          /* of the file, from 1 */
+    bool unfinished;    /* the line being read has no line end */
+    tgd_take_row *take; /* NULL: rows are kept */
+    void *context;      /* of take */
     tg_status status;
 } reader;
 
@@ -78,6 +80,17 @@ static tg_status take_header(reader *r)
     return tg_success();
 }
 
+/* The only row goes to `take`, and is forgotten. */
+static tg_status give_row(reader *r)
+{
+    tgd_table *t = r->table;
+    const tg_status status = r->take(t, r->context);
+    for (int i = 0; i < t->columns; i++)
+        free(t->cell[i]);
+    t->rows = 0;
+    return status;
+}
+
 static tg_status take_row(reader *r)
 {
     tgd_table *t = r->table;
@@ -100,7 +113,7 @@ static tg_status take_row(reader *r)
     memcpy(t->cell + rows * columns, r->field, columns * sizeof *t->cell);
     t->line[t->rows++] = r->line;
     r->count = 0;
-    return tg_success();
+    return r->take ? give_row(r) : tg_success();
 }
 
 static void on_record(int end, void *context)
@@ -141,7 +154,7 @@ static void read_lines(reader *r, struct csv_parser *parser, FILE *file)
     }
 }
 
-tg_status tgd_table_read(const char *path, tgd_table *t)
+static tg_status read_table(const char *path, tgd_table *t, tgd_take_row *take, void *context)
 {
     memset(t, 0, sizeof *t);
     t->path = strdup(path);
@@ -152,7 +165,7 @@ tg_status tgd_table_read(const char *path, tgd_table *t)
         return no_memory(path);
     }
     csv_set_space_func(&parser, never_blank);
-    reader r = {.table = t, .status = tg_success()};
+    reader r = {.table = t, .take = take, .context = context, .status = tg_success()};
     FILE *file = fopen(path, "r");
     if (file) {
         read_lines(&r, &parser, file);
@@ -168,6 +181,19 @@ tg_status tgd_table_read(const char *path, tgd_table *t)
     if (r.status.code != TG_OK)
         tgd_table_free(t);
     return r.status;
+}
+
+tg_status tgd_table_read(const char *path, tgd_table *t)
+{
+    return read_table(path, t, NULL, NULL);
+}
+
+tg_status tgd_table_scan(const char *path, tgd_take_row *take, void *context)
+{
+    tgd_table t;
+    const tg_status status = read_table(path, &t, take, context);
+    tgd_table_free(&t);
+    return status;
 }
 
 void tgd_table_free(tgd_table *t)

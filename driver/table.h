@@ -19,6 +19,12 @@ typedef struct {
 tg_status tgd_table_read(const char *path, tgd_table *t);
 void tgd_table_free(tgd_table *t); /* an empty table may be freed again */
 
+/* Calls: Local. The same file row by row, for tables that need not fit into memory: `take` sees a
+ * table of one row, row 0, which is gone afterwards. Errors: as read, or those of `take`, which end
+ * the reading. */
+typedef tg_status tgd_take_row(const tgd_table *t, void *context);
+tg_status tgd_table_scan(const char *path, tgd_take_row *take, void *context);
+
 /* Calls: Local. Index of a column, or -1. require: Errors: TG_BAD_INPUT names the file and the
  * column. */
 int tgd_table_column(const tgd_table *t, const char *name);

@@ -8,8 +8,10 @@
  *   PLANT=within  the last rank is PLANT_US late although it was waiting for the next start in time
  *   PLANT=wave    calls come in waves of PLANT_CALLS; in every second one each takes PLANT_US more
  *   PLANT_LOG     rank 0 notes the count of each call in this file
+ *   PLANT=slow    a product of matrices in f32 takes PLANT_US more on rank PLANT_RANK
  *   PLANT_CLOCK   each rank's clock is some seconds away from the others, and goes at another rate
  */
+#include <dlfcn.h>
 #include <mpi.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -96,6 +98,25 @@ static int world_rank(void)
     if (started)
         PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
     return rank > 0 ? rank : 0;
+}
+
+/* As in cblas.h, its enumerations as the numbers that they are. */
+typedef void product(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                     const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                     int ldc);
+product cblas_sgemm;
+
+void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                 const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc)
+{
+    static void *library;
+    const char *rank = getenv("PLANT_RANK");
+    product *multiply;
+    library = library ? library : dlsym(RTLD_NEXT, "cblas_sgemm");
+    memcpy(&multiply, &library, sizeof multiply); /* ISO C has no cast from data to functions */
+    multiply(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    if (plants("slow") && rank && strtol(rank, NULL, 10) == world_rank())
+        delay();
 }
 
 int clock_gettime(clockid_t clock, struct timespec *t)

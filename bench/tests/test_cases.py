@@ -45,6 +45,9 @@ EVERYWHERE = [
     "raw:MPI_Alltoallv shape=7xNx2 from=1x1xP to=Px1x1", "raw:repartition_messages shape=Nx3 from=1xP to=Px1",
     "raw:halo_messages shape=2x30x7 grid=1xPx1 kernel=5x3 padding=2x1", "raw:halo_messages shape=30x8 grid=Px1 kernel=5x3 periodic=yes",
     "raw:MPI_Sendrecv shape=N from-ranks=0 to-ranks=0",
+    "machine:quantum shape=N",
+    "chain:scatter+all_gather shape=N from=1 to=Pc", "chain:sum_reduce+broadcast shape=N grid=Pc",
+    "chain:reduce_scatter+all_gather shape=N grid=Pc", "chain:gather+scatter shape=Nx3 from=Px1 to=1xP",
 ]
 
 
@@ -73,6 +76,14 @@ def main():
         sizes = sorted({0, 4, 4 * (ranks - 1), 4 * ranks, 4 * (ranks + 1), 4 * 127})
         check(bench, ranks, [*EVERYWHERE, "--sizes", ",".join(f"{n}B" for n in sizes)])
     check(bench, 3, [*every_type(bench), "--sizes", "1016B"])
+    for ranks in (2, 3, 4, 5, 8):  # messages in rounds, in halves, along a random cycle; 0 entries, and some ranks idle
+        rounds = ranks - 1 if ranks % 2 == 0 else ranks
+        check(bench, ranks, [*(f"machine:pairs shape=N round={k}" for k in range(1, rounds + 1)), "machine:bisection shape=N",
+                             "machine:permutation shape=N", "machine:permutation shape=N busy=2 dtype=f64",
+                             "machine:pairs shape=N busy=2 round=1", "--sizes", "0B,308B"])
+    for ranks, word in ((4, "4"), (5, "6"), (4, "0"), (4, "R")):
+        status, output, ours = bench.run(ranks, "check", f"machine:pairs shape=7 round={word}")
+        bench.check(status == 2 and len(ours) == 1 and "round" in ours[0], f"round {word} of {ranks} ranks: {status} {ours}")
     output = check(bench, 5, ["broadcast shape=77 from=1 to=Pc", "--ranks", "1,2,5"])
     bench.check(all(f"P={p} " in output for p in (1, 2, 5)), "check --ranks")
 

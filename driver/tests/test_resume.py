@@ -87,6 +87,30 @@ class Goes(Case):
         self.assertEqual((call["ranks"], call["order"]), (2, order))
         self.expect_whole()
 
+    def test_soak(self):
+        """A soak adds launches until it is stopped; a run that was stopped then measures what it lacks, and adds none."""
+        with subprocess.Popen(self.words("--soak", "1h"), env=self.environment, cwd=self.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as run:
+            end = time.monotonic() + 50
+            while time.monotonic() < end and not (self.runs() and (self.runs()[0] / "cells.csv").exists() and
+                                                  any(r["launch"] == "2" for r in self.rows("cells.csv"))):
+                time.sleep(0.05)
+            run.send_signal(signal.SIGTERM)
+            said = run.communicate(timeout=30)[1]
+        self.assertIn(run.returncode, (0, 3), said)  # 0: the signal came between two launches
+        launches = self.record()["cells_planned"] // CELLS
+        self.assertGreaterEqual(launches, 3)
+        self.assertEqual(len((self.runs()[0] / "plan.tsv").read_text().splitlines()), 1 + launches * CELLS)
+        text = (self.runs()[0] / "cells.csv").read_text().splitlines(keepends=True)
+        (self.runs()[0] / "cells.csv").write_text("".join(text[:-1]))
+        done = self.resume()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        cells = self.rows("cells.csv")
+        self.assertEqual(sorted(int(r["cell"]) for r in cells), list(range(1, launches * CELLS + 1)))
+        keys = {(r["case"], r["direction"], r["ranks"]) for r in cells}
+        self.assertEqual(sorted((r["case"], r["direction"], r["ranks"], int(r["launch"])) for r in cells),
+                         sorted((*key, launch) for key in keys for launch in range(launches)))
+
     def test_torn(self):
         """A driver that is killed leaves unfinished lines behind, and samples without a cell."""
         self.assertEqual(self.run_it("--order", "given").returncode, 0)
