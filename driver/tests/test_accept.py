@@ -462,7 +462,7 @@ class Hostile(Case):
             self.expect_error(f"expected a column '{column}'")
         for old, new, part in ((",4,", ",four,", "'four' is not a number"), (",4,", ",-4,", "'-4'; expected a number from 1"),
                                (",4,", ",4.5,", "'4.5'; expected a whole number"), (",4,", ",,", "''; expected a whole number"),
-                               ("100", "nan", "'nan'; expected a number"), ("100", "1e999", "expected a number")):
+                               ("100", "nan", "'nan' is not a number"), ("100", "1e999", "'1e999' is not a number")):
             self.spoil("cells.csv", old, new)
             self.expect_error("cells.csv line 2, column", part)
         self.spoil("samples.csv", ",3,100", ",4,100")
