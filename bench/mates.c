@@ -39,7 +39,7 @@ static uint64_t next_random(uint64_t *state)
 tg_status tgb_mates_permutation(const tgb_work *work, int busy, tgb_mates *mates)
 {
     uint64_t state = work->seed;
-    int *to = malloc((size_t)busy * sizeof *to);
+    int *to = calloc((size_t)busy, sizeof *to);
     if (!to)
         return tg_fail(TG_NO_MEMORY, "no memory for a permutation of %d ranks", busy);
     for (int i = 0; i < busy; i++)
