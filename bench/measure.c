@@ -287,14 +287,19 @@ static void make_ready(void *context)
     tgb_barrier(s->team);
 }
 
+/* On rank 0: what a repetition took. */
+static double once_us(const tgb_session *s)
+{
+    return s->team->rank == 0 ? tgb_median(s->value, s->count, s->scratch) : 0;
+}
+
 /* Events, in repetitions of their own: a quarter of the cell's time at most. */
 static void count_events(tgb_session *s, const tgb_rules *rules, double budget_s)
 {
     if (!rules->counting || s->count == 0)
         return;
     tgb_phase_enter(TGB_PHASE_COUNTED);
-    const double once_us = s->team->rank == 0 ? tgb_median(s->value, s->count, s->scratch) : 0;
-    tgb_counting_run(rules->counting, s->work, s->batch, once_us, budget_s / 4, make_ready, s);
+    tgb_counting_run(rules->counting, s->work, s->batch, once_us(s), budget_s / 4, make_ready, s);
 }
 
 /* Start, compute, finish, in repetitions of their own: a quarter of the cell's time. */
@@ -304,8 +309,17 @@ static void hide_behind_computing(tgb_session *s, const tgb_rules *rules, double
     if (!rules->overlap || s->count == 0)
         return;
     tgb_phase_enter(TGB_PHASE_OVERLAP);
-    const double once_us = s->team->rank == 0 ? tgb_median(s->value, s->count, s->scratch) : 0;
-    tgb_overlap_run(s->work, once_us, budget_s / 4, make_ready, s, &m->overlap);
+    tgb_overlap_run(s->work, once_us(s), budget_s / 4, make_ready, s, &m->overlap);
+}
+
+/* Run by phases, in repetitions of their own: a quarter of the cell's time. */
+static void divide_into_phases(tgb_session *s, const tgb_rules *rules, double budget_s,
+                               tgb_measurement *m)
+{
+    if (!rules->phases || s->count == 0)
+        return;
+    tgb_phase_enter(TGB_PHASE_BREAKDOWN);
+    tgb_breakdown_run(s->work, once_us(s), budget_s / 4, make_ready, s, &m->breakdown);
 }
 
 static long long worse(long long a, long long b)
@@ -342,6 +356,7 @@ static void end_member(const turns *t, member *one)
     tgb_measurement *m = &one->m;
     count_events(s, t->rules, t->budget_s / t->members);
     hide_behind_computing(s, t->rules, t->budget_s / t->members, m);
+    divide_into_phases(s, t->rules, t->budget_s / t->members, m);
     tgb_phase_enter(TGB_PHASE_VALIDATION);
     m->wrong = worse(m->wrong, tgb_validate(s->work));
     if (s->count > 0)

@@ -5,6 +5,7 @@
 #ifndef TGB_MEASURE_H
 #define TGB_MEASURE_H
 
+#include "bench/breakdown.h"
 #include "bench/cell.h"
 #include "bench/counting.h"
 #include "bench/overlap.h"
@@ -23,6 +24,7 @@ typedef struct {
     bool cold;    /* nothing that the operation needs is in a cache when a repetition starts */
     bool raw_all; /* keep each rank's own times */
     bool overlap; /* measure how much hides behind computing, too */
+    bool phases;  /* and how the time of a run divides */
     bool osu;     /* repetitions and their number as OSU has them: the rows of osu.h */
     double max_mem_bytes; /* a rank may use for a cell; 0: what is free on its machine */
 } tgb_rules;
@@ -44,8 +46,9 @@ typedef struct {
     tgb_sample *sample; /* malloc'ed */
     int redone;         /* late repetitions beside the samples */
     const char *stop_reason;
-    tgb_summary times;   /* us */
-    tgb_overlap overlap; /* rules->overlap */
+    tgb_summary times;       /* us */
+    tgb_overlap overlap;     /* rules->overlap */
+    tgb_breakdown breakdown; /* rules->phases */
     double t_plan_us, t_first_us, osu_avg_us, osu_min_us, osu_max_us;
     double skew_us;            /* on rank 0's clock */
     double adjoint_gap, flops; /* NAN: none */

@@ -141,6 +141,7 @@ tg_status tgb_output_close(tgb_output *output)
     good = (!output->samples || fclose(output->samples) == 0) && good;
     good = (!output->counters || fclose(output->counters) == 0) && good;
     good = (!output->overlap || fclose(output->overlap) == 0) && good;
+    good = (!output->phases || fclose(output->phases) == 0) && good;
     free(output->run_id);
     *output = (tgb_output){.cells = NULL};
     return good ? tg_success()
@@ -314,5 +315,34 @@ tg_status tgb_output_overlap(tgb_output *output, long launch, long cell, const t
     return flushed(file) ? tg_success()
                          : tg_fail(TG_BAD_INPUT,
                                    "overlap.csv cannot be written: %s; expected room on the disk",
+                                   strerror(errno));
+}
+
+/* ---- phases ---- */
+
+static const char phases_header[] = "run_id,launch,cell,phase,min_us,median_us,max_us\n";
+
+tg_status tgb_output_open_phases(const char *dir, tgb_output *output)
+{
+    const tg_status status = open_table(dir, "phases.csv", phases_header, &output->phases);
+    if (status.code != TG_OK)
+        tgb_output_close(output);
+    return status;
+}
+
+tg_status tgb_output_phases(tgb_output *output, long launch, long cell, const tgb_breakdown *b)
+{
+    FILE *file = output->phases;
+    for (int row = 0; row < TGB_BREAKDOWN_ROWS; row++) {
+        tgb_csv_field(file, output->run_id ? output->run_id : "");
+        fprintf(file, ",%ld,%ld,%s", launch, cell, tgb_breakdown_names[row]);
+        put_real(file, b->reason ? (double)NAN : b->row[row].min);
+        put_real(file, b->reason ? (double)NAN : b->row[row].median);
+        put_real(file, b->reason ? (double)NAN : b->row[row].max);
+        putc('\n', file);
+    }
+    return flushed(file) ? tg_success()
+                         : tg_fail(TG_BAD_INPUT,
+                                   "phases.csv cannot be written: %s; expected room on the disk",
                                    strerror(errno));
 }

@@ -11,6 +11,7 @@ typedef struct {
     FILE *cells, *samples; /* samples NULL: rows go to standard output */
     FILE *counters;        /* NULL: nothing is counted */
     FILE *overlap;         /* NULL: not asked for */
+    FILE *phases;          /* the same */
     char *run_id;          /* name of the folder; NULL: standard output */
     bool raw_all;          /* samples.csv has a line for each rank and repetition */
     long next_cell;        /* one above the largest number in cells.csv */
@@ -42,5 +43,10 @@ tg_status tgb_output_counts(tgb_output *output, long launch, long cell,
 tg_status tgb_output_open_overlap(const char *dir, tgb_output *output);
 tg_status tgb_output_overlap(tgb_output *output, long launch, long cell,
                              const tgb_overlap *overlap);
+
+/* Calls: Local. The same for DIR/phases.csv, which has a line for each phase of a cell. */
+tg_status tgb_output_open_phases(const char *dir, tgb_output *output);
+tg_status tgb_output_phases(tgb_output *output, long launch, long cell,
+                            const tgb_breakdown *breakdown);
 
 #endif

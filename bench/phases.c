@@ -3,8 +3,8 @@
 
 #include "bench/measure.h"
 
-static const char *const names[TGB_PHASES] = {"start", "plan",    "validation", "warm_up",
-                                              "timed", "counted", "overlap",    "rows"};
+static const char *const names[TGB_PHASES] = {
+    "start", "plan", "validation", "warm_up", "timed", "counted", "overlap", "breakdown", "rows"};
 
 static struct {
     uint64_t since_ns; /* when the present phase was entered; 0: none was */

@@ -13,6 +13,7 @@ typedef enum {
     TGB_PHASE_TIMED,      /* repetitions that are kept, and deciding when to stop */
     TGB_PHASE_COUNTED,    /* repetitions for --counters */
     TGB_PHASE_OVERLAP,    /* repetitions for --overlap */
+    TGB_PHASE_BREAKDOWN,  /* repetitions for --phases */
     TGB_PHASE_ROWS,       /* writing, and waiting between cells */
     TGB_PHASES
 } tgb_phase;

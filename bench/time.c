@@ -102,8 +102,9 @@ static int dry_run(const tgb_launch *launch, const tgb_time_words *w, tgb_cells 
 /* What rank 0 has seen so far. */
 typedef struct {
     int wrong, skipped;
-    int left;        /* cells that a signal kept from being measured */
-    bool warned;     /* of oversubscription */
+    int left;    /* cells that a signal kept from being measured */
+    bool warned; /* of oversubscription */
+    bool said_why_not;
     double timer_ns; /* of the team with the slowest clock */
 } tally;
 
@@ -164,6 +165,8 @@ static tg_status write_cell(const tgb_time_words *w, const tgb_team *team, const
         status = tgb_output_counts(output, w->launch, cell->number, w->rules.counting);
     if (status.code == TG_OK && output->overlap && m->samples > 0)
         status = tgb_output_overlap(output, w->launch, cell->number, &m->overlap);
+    if (status.code == TG_OK && output->phases && m->samples > 0)
+        status = tgb_output_phases(output, w->launch, cell->number, &m->breakdown);
     if (status.code == TG_OK)
         status = tgb_output_cell(output, w->launch, &row, m);
     tgb_record_clear(&row);
@@ -183,6 +186,14 @@ static void warn_of(const tgb_team *team, tally *t)
     fprintf(stderr, "tgbench: %d ranks are more than the cores; rows are marked oversubscribed\n",
             team->size);
     t->warned = true;
+}
+
+/* Of the first cell that has no phases; the lines of all of them are empty in phases.csv. */
+static void say_why_not(const tgb_measurement *m, tally *t)
+{
+    if (m->breakdown.reason && !t->said_why_not)
+        fprintf(stderr, "tgbench: --phases: no numbers for some cells: %s\n", m->breakdown.reason);
+    t->said_why_not = t->said_why_not || m->breakdown.reason;
 }
 
 /* What the end of a cell needs. */
@@ -205,6 +216,7 @@ static void end_cell(void *context, const tgb_cell *cell, tgb_measurement *m)
     e->status = write_cell(e->w, e->team, cell, m, e->output);
     count_status(cell, m, e->tally);
     warn_of_late(cell, m);
+    say_why_not(m, e->tally);
     if (e->w->output)
         show_end(cell, m, (int)(cell - e->cells->cell) + 1, e->cells->count);
 }
@@ -264,6 +276,8 @@ static int measure(const tgb_launch *launch, const tgb_time_words *w, tgb_cells 
         status = tgb_output_open_counters(w->output, &output);
     if (launch->rank == 0 && status.code == TG_OK && w->rules.overlap)
         status = tgb_output_open_overlap(w->output, &output);
+    if (launch->rank == 0 && status.code == TG_OK && w->rules.phases)
+        status = tgb_output_open_phases(w->output, &output);
     status = tg_agree(MPI_COMM_WORLD, status);
     if (status.code != TG_OK)
         return tgb_complain(launch, status);

@@ -29,6 +29,7 @@ enum {
     CACHE,
     RAW,
     OVERLAP,
+    PHASES,
     COMPAT,
     MAX_MEM,
     FACTS,
@@ -87,6 +88,10 @@ static const struct argp_option options[] = {
     {"overlap", OVERLAP, "WORD", 0,
      "yes or no (default): DIR/overlap.csv: how much of each operation hides behind computing, in "
      "repetitions of their own",
+     3},
+    {"phases", PHASES, "WORD", 0,
+     "yes or no (default): DIR/phases.csv: how the time of a run divides into communication, "
+     "packing, computing and waiting, in repetitions of their own",
      3},
     {"output", OUTPUT, "DIR", 0,
      "append to DIR/cells.csv and DIR/samples.csv (default: rows on standard output)", 4},
@@ -227,6 +232,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return tgb_keep(&w->words, parse_raw(text, &w->rules.raw_all));
     case OVERLAP:
         return tgb_keep(&w->words, parse_either("--overlap", text, "no", "yes", &w->rules.overlap));
+    case PHASES:
+        return tgb_keep(&w->words, parse_either("--phases", text, "no", "yes", &w->rules.phases));
     case COMPAT:
         return tgb_keep(&w->words, tgb_osu_choose(text, &w->rules));
     case MAX_MEM:
@@ -282,6 +289,8 @@ static tg_status check_words(tgb_time_words *w)
         return tg_fail(TG_BAD_INPUT, "time: --raw all without --output; expected both");
     if (w->rules.overlap && !w->output && !w->dry_run)
         return tg_fail(TG_BAD_INPUT, "time: --overlap yes without --output; expected both");
+    if (w->rules.phases && !w->output && !w->dry_run)
+        return tg_fail(TG_BAD_INPUT, "time: --phases yes without --output; expected both");
     if (w->rules.osu)
         return tgb_osu_rules(&w->rules);
     if (w->rules.min_reps == 0) /* not given */

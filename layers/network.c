@@ -393,7 +393,9 @@ double tgl_network_forward(tgl_network *n)
     int rank;
     MPI_Comm_rank(n->comm, &rank);
     double loss = rank == n->loss_root ? last->problem.dtype->get(last->y, 0) : 0;
+    tg_begin(TG_COMMUNICATES, n->comm);
     MPI_Bcast(&loss, 1, MPI_DOUBLE, n->loss_root, n->comm);
+    tg_end(TG_COMMUNICATES);
     return loss;
 }
 

@@ -188,6 +188,15 @@ static void walk(const tg_block *to_block, char *to, const tg_block *from_block,
     }
 }
 
+/* Who listens hears of every block. */
+static void move_block(const tg_block *to_block, char *to, const tg_block *from_block,
+                       const char *from, row_move *move, const tg_dtype *dtype)
+{
+    tg_begin(TG_PACKS, MPI_COMM_NULL);
+    walk(to_block, to, from_block, from, move, dtype);
+    tg_end(TG_PACKS);
+}
+
 /* The same runs and loops, packed without gaps, from the buffer's start. */
 static tg_block packed_like(const tg_block *block)
 {
@@ -206,7 +215,7 @@ void tg_blocks_pack(const tg_blocks *blocks, const void *buffer, void *packed)
     char *to = packed;
     for (const tg_block *b = blocks->block; b < blocks->block + blocks->count; b++) {
         tg_block target = packed_like(b);
-        walk(&target, to, b, buffer, copy_row, NULL);
+        move_block(&target, to, b, buffer, copy_row, NULL);
         to += tg_block_bytes(b);
     }
 }
@@ -216,7 +225,7 @@ static void from_packed(const tg_blocks *blocks, const char *packed, void *buffe
 {
     for (const tg_block *b = blocks->block; b < blocks->block + blocks->count; b++) {
         tg_block source = packed_like(b);
-        walk(b, buffer, &source, packed, move, dtype);
+        move_block(b, buffer, &source, packed, move, dtype);
         packed += tg_block_bytes(b);
     }
 }
@@ -234,18 +243,18 @@ void tg_blocks_add(const tg_blocks *blocks, const tg_dtype *dtype, const void *p
 void tg_blocks_copy(const tg_blocks *from, const void *source, const tg_blocks *to, void *target)
 {
     for (int i = 0; i < to->count; i++)
-        walk(&to->block[i], target, &from->block[i], source, copy_row, NULL);
+        move_block(&to->block[i], target, &from->block[i], source, copy_row, NULL);
 }
 
 void tg_blocks_add_blocks(const tg_blocks *from, const void *source, const tg_blocks *to,
                           void *target, const tg_dtype *dtype)
 {
     for (int i = 0; i < to->count; i++)
-        walk(&to->block[i], target, &from->block[i], source, add_row, dtype);
+        move_block(&to->block[i], target, &from->block[i], source, add_row, dtype);
 }
 
 void tg_blocks_clear(const tg_blocks *blocks, void *buffer)
 {
     for (int i = 0; i < blocks->count; i++)
-        walk(&blocks->block[i], buffer, &blocks->block[i], buffer, clear_row, NULL);
+        move_block(&blocks->block[i], buffer, &blocks->block[i], buffer, clear_row, NULL);
 }

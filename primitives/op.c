@@ -261,14 +261,15 @@ void tg_free(tg_op **op)
 
 /* ---- applying ---- */
 
+const tg_listener *tg_listening;
+
 static void run_towards(tg_op *op, tg_space to, const void *in, void *out)
 {
-    if (!op->sum[to]) {
-        op->run(op, to, in, out);
-        return;
-    }
-    op->run(op, to, in, op->sum[to]);
-    tg_blocks_add_blocks(&op->whole[to], op->sum[to], &op->whole[to], out, op->dtype);
+    tg_begin(TG_COMMUNICATES, op->comm);
+    op->run(op, to, in, op->sum[to] ? op->sum[to] : out);
+    if (op->sum[to])
+        tg_blocks_add_blocks(&op->whole[to], op->sum[to], &op->whole[to], out, op->dtype);
+    tg_end(TG_COMMUNICATES);
 }
 
 void tg_apply(tg_op *op, const void *x, void *y)
@@ -316,7 +317,9 @@ static void start_towards(tg_op *op, tg_space to, const void *in, void *out)
     op->under_way.to = to;
     op->under_way.in = in;
     op->under_way.out = out;
+    tg_begin(TG_COMMUNICATES, op->comm);
     tg_start_run(op, to, in, op->sum[to] ? op->sum[to] : out);
+    tg_end(TG_COMMUNICATES);
 }
 
 void tg_start(tg_op *op, const void *x, void *y)
@@ -333,9 +336,11 @@ void tg_finish(tg_op *op)
 {
     const tg_space to = op->under_way.to;
     void *const out = op->under_way.out;
+    tg_begin(TG_COMMUNICATES, op->comm);
     tg_finish_run(op, to, op->under_way.in, op->sum[to] ? op->sum[to] : out);
     if (op->sum[to])
         tg_blocks_add_blocks(&op->whole[to], op->sum[to], &op->whole[to], out, op->dtype);
+    tg_end(TG_COMMUNICATES);
 }
 
 tg_op *tg_flip(tg_op *op)

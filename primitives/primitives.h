@@ -197,6 +197,37 @@ tg_status tg_weigh(const tg_problem *problem, bool adjoint, tg_weight *weight);
  * algorithm=auto has chosen, else the problem's; a chain of two has several. */
 const char *tg_op_algorithm(const tg_op *op, bool adjoint);
 
+/* ---- listening: for who wants to know what the time of a run goes into ---- */
+
+/* An operator runs, or one of its halves; blocks of a box are packed, unpacked, copied, added or
+ * cleared by loops of this room. */
+typedef enum { TG_COMMUNICATES, TG_PACKS, TG_ACTIVITIES } tg_activity;
+
+/* Both are told around an activity; activities nest. begin of TG_COMMUNICATES is Collective on comm,
+ * so that it may wait there for all ranks; all else is Local, and comm is MPI_COMM_NULL. */
+typedef struct {
+    void (*begin)(void *context, tg_activity activity, MPI_Comm comm);
+    void (*end)(void *context, tg_activity activity);
+    void *context;
+} tg_listener;
+
+/* Who listens in this process; NULL, as at first: nobody, and then all of this costs a test of a
+ * pointer. Set by the caller of operators, between them. */
+extern const tg_listener *tg_listening;
+
+/* Calls: as the listener's. Also for a room that calls MPI itself in a run. */
+static inline void tg_begin(tg_activity activity, MPI_Comm comm)
+{
+    if (tg_listening)
+        tg_listening->begin(tg_listening->context, activity, comm);
+}
+
+static inline void tg_end(tg_activity activity)
+{
+    if (tg_listening)
+        tg_listening->end(tg_listening->context, activity);
+}
+
 /* Calls: Local. What algorithm=auto has chosen in this process, and what it is to know from before:
  * a file of one line for each problem. Rank 0 of a problem's communicator decides, so loading and
  * saving there is enough; choices that were made with another MPI library are not loaded. Saving
