@@ -93,8 +93,9 @@ static const struct {
 
 /* ---- settings for tgbench, whose words tgbench knows ---- */
 
-const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",   "ci",  "min-reps", "max-reps",
-                                            "counters", "max-mem", "raw", "overlap",  "auto-cache"};
+const char *const tgd_passed[TGD_PASSED] = {"sync",     "cache",    "ci",        "min-reps",
+                                            "max-reps", "counters", "max-mem",   "raw",
+                                            "overlap",  "phases",   "auto-cache"};
 
 static int find_passed(const char *key)
 {

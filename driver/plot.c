@@ -4,6 +4,7 @@
 #include "driver/cells.h"
 #include "driver/paths.h"
 #include "driver/plot_draw.h"
+#include "driver/plot_phases.h"
 #include "driver/plot_training.h"
 #include "driver/text.h"
 
@@ -76,6 +77,7 @@ static tg_status plot_cells(const char *run, const char *folder, const char *gnu
     tgd_figures figures = {NULL, 0};
     tg_status status = tgd_cells_read(run, &table);
     status = status.code == TG_OK ? tgd_points_make(&table, &points) : status;
+    status = status.code == TG_OK ? tgd_phases_read(run, &table, &points) : status;
     if (status.code == TG_OK) {
         points.machine = machine_of(run);
         figures = tgd_figures_make(&points, tgd_kinds);

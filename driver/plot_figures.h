@@ -46,6 +46,7 @@ typedef struct {
     const char *x_label; /* NULL: ranks, or the size of the tensor */
     const char *y_label; /* "time" gets its unit when it is drawn */
     bool along_size;     /* x is size_bytes, else ranks */
+    bool divided;        /* a bar of phases at each place, on a linear axis from 0 */
     bool needs_base;     /* its values are relative to the base case */
     int looks;           /* most series that are told apart; 0: TGD_LOOKS */
     bool needs_rivals;   /* only with two algorithms at least, raw calls apart */

@@ -93,6 +93,13 @@ static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_p
     return nothing;
 }
 
+static tgd_value divided_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
+{
+    (void)all;
+    (void)base;
+    return (tgd_value){p->phase_us[TGD_TOTAL], NAN, NAN, NAN, NAN, false};
+}
+
 /* The points of a comparison hold ratios. */
 static tgd_value compared_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
@@ -131,6 +138,11 @@ static bool layer_backward(const tgd_point *p)
     return p->layer && p->adjoint;
 }
 
+static bool layer_divided(const tgd_point *p)
+{
+    return p->layer && p->divided > 0;
+}
+
 static bool machine_one_way(const tgd_point *p)
 {
     return strcmp(p->op, "machine:one_way") == 0;
@@ -146,7 +158,24 @@ static bool machine_memory(const tgd_point *p)
 }
 
 #define BIT(part) (1u << TGD_PART_##part)
+/* One case and direction of a layer or network a figure. */
+#define DIVIDED(name, sweep, fixed)                                                                \
+    {                                                                                              \
+        .stem = name, .script = "phases", .scaling = sweep, .column = "total_us",                  \
+        .what = "How the time of a run divides, against the number of ranks, " fixed               \
+                ": local kernels and all that is not named; packing and adding by our own loops; " \
+                "communication by operators; waiting at a barrier of our own before each "         \
+                "operator and at the end, until the slowest rank has come",                        \
+        .bars = "Value of a phase: on each rank the mean over the middle half of the "             \
+                "repetitions, ordered by their time; then the median over ranks; the mean over "   \
+                "launches.\nThese repetitions have barriers that the timed ones have not, and "    \
+                "medians of phases add up to the median of the time only nearly.",                 \
+        .y_label = "time", .looks = 1, .divided = true, .y_ideal = NAN,                            \
+        .split = BIT(OP) | BIT(DIRECTION), .takes = layer_divided, .value = divided_of             \
+    }
 const tgd_kind tgd_kinds[] = {
+    DIVIDED("phases", "strong", "its size fixed"),
+    DIVIDED("phases_weak", "weak", "the work of a rank fixed"),
     {.stem = "time_ranks",
      .script = "time_ranks",
      .scaling = "strong",

@@ -26,6 +26,17 @@ typedef enum {
     TGD_PARTS
 } tgd_part;
 
+/* What a run divides into (bench/breakdown.h), by the words of phases.csv. */
+typedef enum {
+    TGD_KERNEL, /* in the order in which they are stacked */
+    TGD_PACK,
+    TGD_COMMUNICATION,
+    TGD_WAIT,
+    TGD_TOTAL,
+    TGD_PHASES
+} tgd_phase;
+extern const char *const tgd_phase_names[TGD_PHASES];
+
 typedef struct {
     char *part[TGD_PARTS];
     const char *cell_case, *scaling, *direction, *op; /* texts of the table */
@@ -38,6 +49,9 @@ typedef struct {
     double time_us, lo_us, hi_us;   /* lo, hi: NAN below 6 repetitions */
     double bus_bytes, tensor_bytes; /* rate = bytes / time; NAN when the row has no such rate */
     double bound_us;
+    /* Of the launches that have them in phases.csv: how many, and the mean of the medians over ranks. */
+    int divided;
+    double phase_us[TGD_PHASES];
 } tgd_point;
 
 typedef struct {

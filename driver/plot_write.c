@@ -58,8 +58,11 @@ static void put_data(FILE *file, const tgd_figure *figure, const tgd_points *poi
     fprintf(file,
             "series,label,op,direction,algorithm,dtype,ranks,size_bytes,rank_work,oversubscribed,"
             "launches,%s,lo,hi,"
-            "bound_us,ideal_us,superlinear,case\n",
+            "bound_us,ideal_us,superlinear,",
             figure->kind->column);
+    for (int i = 0; figure->kind->divided && i < TGD_TOTAL; i++)
+        fprintf(file, "%s_us,", tgd_phase_names[i]);
+    fputs("case\n", file);
     for (int s = 0; s < figure->count; s++) {
         const tgd_series *series = &figure->series[s];
         for (int m = 0; m < series->count; m++) {
@@ -81,6 +84,8 @@ static void put_data(FILE *file, const tgd_figure *figure, const tgd_points *poi
             put_number(file, mark->y.bound_us);
             put_number(file, mark->y.ideal_us);
             fprintf(file, ",%d", mark->y.superlinear);
+            for (int i = 0; figure->kind->divided && i < TGD_TOTAL; i++)
+                put_number(file, p ? p->phase_us[i] : NAN);
             put_field(file, p ? p->cell_case : "");
             fputc('\n', file);
         }
@@ -134,6 +139,17 @@ static void widen_to_bounds(view *v, double lowest, double highest)
     widen(&v->y_min, &v->y_max, v->bounds ? fmin(highest, v->y_max * 5) : NAN);
 }
 
+/* Half the width of a bar, in log2: neighbours do not touch. The marks of one series are all places
+ * along x. */
+static double bar_of(const tgd_figure *figure)
+{
+    const tgd_series *any = &figure->series[0];
+    double least = 1;
+    for (int m = 1; m < any->count; m++)
+        least = fmin(least, log2(any->mark[m].x / any->mark[m - 1].x));
+    return 0.32 * least;
+}
+
 static view view_of(const tgd_figure *figure, const tgd_points *points)
 {
     view v = {NAN, NAN, NAN, NAN, false, false, false, false, 1, ""};
@@ -166,7 +182,7 @@ static view view_of(const tgd_figure *figure, const tgd_points *points)
         widen(&v.y_min, &v.y_max, v.x_min);
         widen(&v.y_min, &v.y_max, v.x_max);
     }
-    if (named(figure->kind, "time_us")) {
+    if (named(figure->kind, "time_us") || figure->kind->divided) {
         const double middle = sqrt(v.y_min * v.y_max);
         v.y_unit = middle >= 1e6 ? 1e6 : middle >= 1e3 ? 1e3 : 1;
         v.unit = middle >= 1e6 ? "s" : middle >= 1e3 ? "ms" : "µs";
@@ -174,6 +190,12 @@ static view view_of(const tgd_figure *figure, const tgd_points *points)
         v.y_max /= v.y_unit;
     }
     pad(&v.x_min, &v.x_max, figure->kind->along_size ? 4 : 1.3);
+    if (figure->kind->divided) { /* room for half a bar on each side, and above the highest */
+        v.x_min /= exp2(2 * bar_of(figure));
+        v.x_max *= exp2(2 * bar_of(figure));
+        v.y_max *= 1.15;
+        return v;
+    }
     if (named(figure->kind, "efficiency")) { /* a linear axis from 0 */
         v.y_max = fmax(1.15, 1.05 * v.y_max);
         return v;
@@ -328,7 +350,8 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v)
 {
     const bool line =
         v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
-    const int names = figure->count + line + v->bounds + v->hollow;
+    const int names =
+        (figure->kind->divided ? TGD_TOTAL : figure->count) + line + v->bounds + v->hollow;
     size_t longest = strlen(v->hollow ? "oversubscribed" : "ideal");
     int raws = 0;
     fprintf(file, "array label[%d] = [", figure->count);
@@ -339,6 +362,8 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v)
         raws += series->raw;
     }
     fputs("]\n", file);
+    if (figure->kind->divided)
+        longest = strlen(tgd_phase_names[TGD_COMMUNICATION]);
     const bool wide = figure->kind->looks > TGD_LOOKS; /* many curves: two columns of a page */
     const int room = (int)(wide ? 155 / (1.9 * (double)longest + 9) /* mm: column, letter, sample */
                                 : 74 / (1.5 * (double)longest + 9));
@@ -368,6 +393,8 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
     fprintf(file, "bounds = %d\nideals = %d\nstars = %d\nhollow = %d\n", v.bounds, v.ideals,
             v.stars, v.hollow);
     fprintf(file, "band = %.6g\n", points->band);
+    if (figure->kind->divided)
+        fprintf(file, "bar = %.4g\n", bar_of(figure));
     fprintf(file, "x_min = %.6g\nx_max = %.6g\ny_min = %.6g\ny_max = %.6g\ny_unit = %g\n", v.x_min,
             v.x_max, v.y_min, v.y_max, v.y_unit);
     const char *const x_label = figure->kind->along_size ? "tensor size (bytes)" : "ranks";
@@ -378,7 +405,7 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
         put_size_ticks(file, &v);
     else
         put_rank_ticks(file, figure, &v);
-    if (!named(figure->kind, "efficiency")) {
+    if (!named(figure->kind, "efficiency") && !figure->kind->divided) {
         put_log_ticks(file, v.y_min, v.y_max,
                       named(figure->kind, "speedup") || named(figure->kind, "ratio") ? 2 : 10);
     }
@@ -485,7 +512,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     if (points->band > 0)
         fprintf(file, "Grey band: the same, within %.3g %%.\n", 100 * points->band);
     fprintf(file, least == most ? "Launches: %d.\n" : "Launches: %d to %d.\n", least, most);
-    if (hollow) {
+    if (hollow && !figure->kind->divided) {
         fputs("Hollow marks: oversubscribed, more ranks than cores. They mean nothing as scaling, "
               "and no line joins "
               "them.\n",
@@ -507,7 +534,11 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     }
     if (points->rejected > 0)
         fprintf(file, "Not drawn: %d rows of the run whose status is not ok.\n", points->rejected);
-    fputs("Lines join neighbours that were measured; nothing was measured between them.\n", file);
+    if (hollow && figure->kind->divided)
+        fputs("Bars with a circle: oversubscribed, more ranks than cores.\n", file);
+    if (!figure->kind->divided)
+        fputs("Lines join neighbours that were measured; nothing was measured between them.\n",
+              file);
     if (points->machine)
         put_safe(file, "Machine: ", points->machine, ". ");
     put_safe(file, "MPI: ", points->mpi, ".");

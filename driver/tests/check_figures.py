@@ -45,6 +45,7 @@ class Cells:
         with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = [row for row in csv.DictReader(file) 
                     if row["status"] == "ok" and number(row["t_median_us"]) > 0]
+        divided = self.phases(os.path.join(os.path.dirname(path), "phases.csv"))
         self.layers = {row["op"] for row in rows if row["direction"] in ("backward", "step") or " batch=" in row["case"]}
         groups = collections.defaultdict(list)
         for row in rows:
@@ -55,10 +56,27 @@ class Cells:
             cell["time"] = statistics.median(number(row["t_median_us"]) for row in launches)
             for rate in ("busbw_GBps", "algbw_GBps"):
                 cell[rate] = number(launches[0][rate]) * number(launches[0]["t_median_us"]) / cell["time"]
+            cell["phases"] = self.mean([divided[row["launch"], row["cell"]] for row in launches
+                                        if (row["launch"], row["cell"]) in divided])
             cell["hollow"] = number(cell["oversubscribed"]) > 0
             cell["ranks"], cell["size"] = int(cell["ranks"]), number(cell["size_bytes"])
             cell["beside"] = BESIDE.get(cell["op"], cell["op"])
             self.cells[key] = cell
+
+    @staticmethod
+    def phases(path):
+        """{(launch, cell): {phase: median over ranks}} of the cells that have numbers."""
+        found = collections.defaultdict(dict)
+        if os.path.exists(path):
+            with open(path, newline="", encoding="utf-8") as file:
+                for line in csv.DictReader(file):
+                    if line["median_us"]:
+                        found[line["launch"], line["cell"]][line["phase"]] = float(line["median_us"])
+        return found
+
+    @staticmethod
+    def mean(launches):
+        return {phase: statistics.fmean(one[phase] for one in launches) for phase in launches[0]} if launches else {}
 
     def layer(self, cell):
         return cell["op"] in self.layers
@@ -119,6 +137,12 @@ def questions(cells):
     def machine(*ops):
         return lambda cell: cell["op"] in ["machine:" + op for op in ops]
 
+    def divided(cell):
+        return any_layer(cell) and bool(cell["phases"])
+
+    def total(cell):
+        return [cell["phases"]["total"]]
+
     def half(cell):
         return [cell["time"] / 2]
 
@@ -130,6 +154,8 @@ def questions(cells):
         "link": Question("size", "algbw_GBps", "size", machine("one_way", "both_ways", "stream"), algbw),
         "memory": Question("size", "algbw_GBps", "size", machine("copy", "triad"), algbw),
         "time_ranks": Question("strong", "time_us", "ranks", cells.forward_primitive, time),
+        "phases_weak": Question("weak", "total_us", "ranks", divided, total),
+        "phases": Question("strong", "total_us", "ranks", divided, total),
         "layer_time": Question("strong", "time_us", "ranks", any_layer, time),
         "layer_speedup": Question("strong", "speedup", "ranks", based, speedup),
         "layer_efficiency": Question("strong", "efficiency", "ranks", based, efficiency),
@@ -168,9 +194,27 @@ def straight(expected, seen, slack, what):
     return ["%s of the marks is off by %.1f px" % (what, worst)] if worst > slack else []
 
 
+def check_bars(name, filled, hollow, drawn):
+    """The phases of each bar, and a circle above each that is oversubscribed."""
+    faults = []
+    with open(name + ".csv", newline="", encoding="utf-8") as file:
+        rows = {int(row["ranks"]): row for row in csv.DictReader(file)}
+    for cell, _ in drawn:
+        wanted = {phase: us for phase, us in cell["phases"].items() if phase != "total"}
+        seen = {phase: number(rows[cell["ranks"]].get(phase + "_us", "")) for phase in wanted}
+        if len(wanted) != 4 or not all(math.isclose(us, seen[phase], rel_tol=1e-9, abs_tol=1e-9) for phase, us in wanted.items()):
+            faults.append("draws %s at %d ranks, the cell has %s" % (seen, cell["ranks"], wanted))
+    circles = sum(cell["hollow"] for cell, _ in drawn)
+    if filled or len(hollow) != circles:
+        faults.append("%d marks and %d circles, but %d bars are oversubscribed" % (len(filled), len(hollow), circles))
+    return faults
+
+
 def check_marks(name, question, drawn):
     filled, hollow = marks_of(name + ".svg")
     faults = []
+    if question.column == "total_us":
+        return check_bars(name, filled, hollow, drawn)
     for kind, seen, flag in (("filled", filled, False), ("hollow", hollow, True)):
         count = sum(cell["hollow"] == flag for cell, _ in drawn)
         if count != len(seen):

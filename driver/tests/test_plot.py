@@ -174,6 +174,42 @@ class Plot(unittest.TestCase):
         shutil.copy(os.path.join(self.folder, "other", "cells.csv"), self.run_folder)
         self.assertEqual(check(self.run_folder).returncode, 1)
 
+    def test_phases(self):
+        """Bars of phases for each layer, direction and scaling; another number, a bad one and a lacking column are seen."""
+        shares = {"communication": 0.2, "pack": 0.1, "kernel": 0.6, "wait": 0.1, "total": 1}
+        rows = good_cells()
+        path = os.path.join(self.run_folder, "phases.csv")
+
+        def put(total, columns=("run_id", "launch", "cell", "phase", "min_us", "median_us", "max_us")):
+            with open(path, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+                writer.writeheader()
+                for cell_number, row in enumerate(rows):
+                    for phase, share in shares.items():
+                        us = "" if row["op"].startswith("raw:") else repr(share * total(row))
+                        writer.writerow(dict(run_id=row["run_id"], launch=0, cell=cell_number, phase=phase, min_us=us,
+                                             median_us=us, max_us=us))
+
+        write_run(self.run_folder, rows)
+        put(lambda row: 1.1 * float(row["t_median_us"]))
+        result = plot(self.run_folder)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        names = {name[:-3] for name in os.listdir(self.figures) if name.endswith(".gp")}
+        self.assertEqual({n for n in names if n.startswith("phases")}, {
+            "phases_affine_forward", "phases_affine_backward", "phases_weak_affine_forward", "phases_weak_affine_backward"})
+        result = check(self.run_folder, "--least", "16")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        with open(os.path.join(self.figures, "phases_affine_forward.txt"), encoding="utf-8") as file:
+            caption = file.read()
+        for words in ("barrier of our own", "Bars with a circle: oversubscribed", "middle half"):
+            self.assertIn(words, caption)
+        put(lambda row: 1.2 * float(row["t_median_us"]))
+        self.assertEqual(check(self.run_folder).returncode, 1)
+        put(lambda row: -1)
+        self.assertIn("median_us", self.refused(self.run_folder))
+        put(lambda row: 1, ("run_id", "launch", "cell", "phase"))
+        self.assertIn("'median_us'", self.refused(self.run_folder))
+
     def test_checker_sees_faults(self):
         self.draw(good_cells())
         path = os.path.join(self.run_folder, "cells.csv")

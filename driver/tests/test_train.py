@@ -24,6 +24,7 @@ CAMPAIGN = """[campaign]
 name   = small
 budget = 12s
 calibrate = no
+phases = yes
 [cells strong]
 case      = network:lenet5-batch batch=8
 case      = convolution batch=4 channels=2:4 space=8x8 kernel=3x3 padding=1x1 grid=Px1x1x1
@@ -208,6 +209,7 @@ class Campaigns(unittest.TestCase):
         expected = {(network, direction, ranks, "strong") for direction in ("forward", "backward", "step") for ranks in "12"}
         expected |= {(convolution, direction, ranks, "strong") for direction in ("forward", "backward") for ranks in "12"}
         self.assertEqual(cells, expected | {(network, "step", ranks, "weak") for ranks in "12"})
+        self.check_resumed(run)
         self.assertEqual(self.run_it("plot", str(run)).returncode, 0)
         checked = subprocess.run([sys.executable, CHECK_FIGURES, str(run), "--least", "6"], capture_output=True, text=True, timeout=100,
                                  check=False)
@@ -215,6 +217,22 @@ class Campaigns(unittest.TestCase):
         names = {path.stem for path in (run / "figures").glob("*.pdf")}
         for name in ("layer_time", "layer_speedup", "layer_efficiency", "weak"):
             self.assertIn(f"{name}_network-lenet5-batch", names)
+        for name in ("phases_convolution_backward", "phases_network-lenet5-batch_step", "phases_weak_network-lenet5-batch_step"):
+            self.assertIn(name, names)
+
+    def check_resumed(self, run):
+        """A run whose last row is gone measures that cell again: each cell has its five phases, once."""
+        cells, phases = run / "cells.csv", run / "phases.csv"
+        before = sorted(line.rsplit(",", 3)[0] for line in phases.read_text().splitlines())
+        cells.write_text("".join(cells.read_text().splitlines(keepends=True)[:-1]))
+        phases.write_text(phases.read_text() + "torn,0")
+        done = self.run_it("run", "--resume", str(run))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(phases, newline="", encoding="ascii") as file:
+            lines = list(csv.DictReader(file, strict=True))
+        self.assertEqual(sorted(",".join([line["run_id"], line["launch"], line["cell"], line["phase"]]) for line in lines),
+                         sorted(line for line in before if not line.startswith("run_id")))
+        self.assertEqual(len(lines), 5 * (len(cells.read_text().splitlines()) - 1))
 
     def test_campaigns(self):
         for name in ("layers-strong", "layers-weak", "train"):
