@@ -15,8 +15,9 @@
 #define PLANTED_STEP_NS 1000000007 /* between the clocks of two ranks */
 
 /* Ranks that share cores may be interrupted in every message of an attempt; a model that is wrong is
- * wrong in all of them. */
-enum { ATTEMPTS = 10 };
+ * wrong in all of them. Of more than MANY ranks only the offsets are looked at, and coarsely: the
+ * tree. */
+enum { ATTEMPTS = 10, MANY = 4 };
 
 static int rank, size, checks, failed, attempt;
 static int64_t planted_offset_ns; /* this rank's clock minus the true time */
@@ -80,14 +81,19 @@ static int rounds_of(int ranks)
     return rounds;
 }
 
-/* The model is right but for a ten-thousandth of the planted second, and for a share of what the
- * planted drift makes of the time since it was last set right. */
+static double allowed_offset_ns(void)
+{
+    return (size > MANY ? 1e-2 : 1e-4) * PLANTED_STEP_NS;
+}
+
+/* The model is right but for a ten-thousandth of the planted second (a hundredth for many ranks), and
+ * for a share of what the planted drift makes of the time since it was last set right. */
 static void check_model(const tgb_clock *clock, double share, const char *what)
 {
     const uint64_t now = true_ns(), mine = planted_ns(now);
     const double since = fabs((double)(int64_t)(mine - clock->at_ns));
     const double error = fabs((double)(int64_t)(tgb_clock_global(clock, mine) - now));
-    const double allowed = 1e-4 * PLANTED_STEP_NS + share * PLANTED_DRIFT * since;
+    const double allowed = allowed_offset_ns() + share * PLANTED_DRIFT * since;
     check(error <= allowed, what, error, allowed);
     const int64_t back = (int64_t)(tgb_clock_local(clock, tgb_clock_global(clock, mine)) - mine);
     check(llabs(back) <= 2, "there and back again", (double)back, 0);
@@ -106,10 +112,10 @@ static void test_one_clock(void)
     check(strcmp(clock.kind, "one") == 0, "one clock is seen", 0, 1);
     check(tgb_clock_global(&clock, 12345) == 12345, "one clock", 0, 12345);
     check(clock.rounds == rounds_of(size), "rounds", clock.rounds, rounds_of(size));
-    check(clock.residual_ns <= 1e-4 * PLANTED_STEP_NS, "residual", clock.residual_ns, 0);
+    check(clock.residual_ns <= allowed_offset_ns(), "residual", clock.residual_ns, 0);
     tgb_clock_learn(MPI_COMM_WORLD, false, &clock);
     check(size == 1 || strcmp(clock.kind, "model") == 0, "a model on several machines", 0, 1);
-    check(fabs((double)clock.offset_ns) <= 1e-4 * PLANTED_STEP_NS, "no offset",
+    check(fabs((double)clock.offset_ns) <= allowed_offset_ns(), "no offset",
           (double)clock.offset_ns, 0);
 }
 
@@ -128,7 +134,8 @@ static void test_planted(void)
     nap();
     check_model(&clock, 0.2, "drift learned");
     const double expected = 1 / (1 + planted_drift) - 1;
-    check(fabs(clock.drift - expected) < 0.2 * PLANTED_DRIFT, "drift", clock.drift, expected);
+    check(size > MANY || fabs(clock.drift - expected) < 0.2 * PLANTED_DRIFT, "drift", clock.drift,
+          expected);
 }
 
 /* A clock that jumps shows in the residual, and in the facts of all. */
