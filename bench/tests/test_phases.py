@@ -23,6 +23,7 @@ def clear(bench):
 def measure(bench, ranks, *words, **environment):
     """(status, lines of standard error, rows of cells.csv, {cell: {phase: {min_us, median_us, max_us}}})"""
     status, _, ours = bench.run(ranks, "time", *words, "--output", "run", "--min-reps", "6", "--max-reps", "6", **environment)
+    bench.check(status == 0, f"{words}: status {status}, {ours}")
     rows, cells = bench.rows("run"), {}
     if (bench.folder / "run" / "phases.csv").exists():
         for line in bench.rows("run", "phases"):
@@ -72,7 +73,7 @@ def check_planted(bench, planted):
     """In a product of one rank; in a broadcast on the last rank."""
     words = ("--direction", "forward", "--phases", "yes")
     late = {"PLANT_US": str(DELAY_US), "PLANT_RANK": "1"}
-    case = "affine batch=4 features=64:64 kernels=openblas"
+    case = "affine batch=4 features=64:64"
     for plant, grid, slow in (("slow", "1xP", "kernel"), ("late", "Px1", "communication")):
         status, ours, rows, cells = measure(planted, 2, f"{case} grid={grid}", *words, PLANT=plant, **late)
         planted.check(status == 0 and len(rows) == 1, f"{status} {ours}")
