@@ -103,16 +103,15 @@ static void free_work(tgb_work *work)
     work->raw = NULL;
 }
 
-/* Bytes of the largest x, or y, of the first and the last layer, as they are stored: a fill writes both
- * of each. */
+/* Bytes of the largest x, or y, of the first and the last layer: a fill writes both of each. */
 static ptrdiff_t larger_part(const trainee *t, int rank, bool of_y)
 {
     ptrdiff_t most = 0;
     for (int i = 0; i <= t->last; i += t->last > 0 ? t->last : 1) {
         const tgl_problem *p = tgl_network_problem(t->network, i);
         const tg_box box = tg_layout_held(of_y ? &p->y : &p->x, rank);
-        const ptrdiff_t bytes = tg_store_entries(of_y ? &p->store_y : &p->store_x, &box) *
-                                (ptrdiff_t)p->dtype->size;
+        const ptrdiff_t bytes =
+            tg_store_entries(of_y ? &p->store_y : &p->store_x, &box) * (ptrdiff_t)p->dtype->size;
         most = bytes > most ? bytes : most;
     }
     return most;

@@ -43,7 +43,7 @@ def make_data(folder):
 
 def check_network(bench, network, ranks, most):
     """Returns the losses of the first 20 steps."""
-    folder = f"of-{ranks}"
+    folder = f"of-{ranks}-{pathlib.Path(network).stem}"
     status, output, ours = bench.run(ranks, "train", network, *WORDS, "--epochs", "3", "--output", folder)
     bench.check(status == 0 and not ours, f"{network} on {ranks}: status {status}, {ours}")
     bench.check(f"61706 parameters, {most} on the rank with most" in output, output)
@@ -184,10 +184,10 @@ def check_wrong_words(bench, network):
 
 
 def check_not_overwritten(bench, network):
-    before = (bench.folder / "of-1" / "training.csv").read_bytes()
-    status, _, ours = bench.run(1, "train", network, *WORDS, "--output", "of-1")
+    before = (bench.folder / "of-1-lenet5-1" / "training.csv").read_bytes()
+    status, _, ours = bench.run(1, "train", network, *WORDS, "--output", "of-1-lenet5-1")
     bench.check(status == 2 and len(ours) == 1 and "training.csv" in ours[0], f"status {status}, {ours}")
-    bench.check((bench.folder / "of-1" / "training.csv").read_bytes() == before, "training.csv was overwritten")
+    bench.check((bench.folder / "of-1-lenet5-1" / "training.csv").read_bytes() == before, "training.csv was overwritten")
 
 
 def main():
