@@ -9,7 +9,8 @@
 #include "layers/moments.h"
 #include "layers/tests/cases.h"
 
-static enum { NONE, NO_HALO_SUM, BIAS_EVERYWHERE, MEAN_OF_MEANS } mutation;
+typedef enum { NONE, NO_HALO_SUM, BIAS_EVERYWHERE, MEAN_OF_MEANS } mistake;
+static mistake mutation;
 
 void __real_tg_apply_adjoint(tg_op *op, void *y, void *x);
 void __wrap_tg_apply_adjoint(tg_op *op, void *y, void *x);
@@ -67,7 +68,7 @@ static void add_bias_everywhere(setup *s)
 }
 
 /* Entries that are counted as wrong on all ranks, forward and backward. */
-static void count_wrong(const char *text, int chosen, int P, int rank, long wrong[2])
+static void count_wrong(const char *text, mistake chosen, int P, int rank, long wrong[2])
 {
     setup s;
     wrong[0] = wrong[1] = -1;
@@ -75,7 +76,7 @@ static void count_wrong(const char *text, int chosen, int P, int rank, long wron
         tgl_fill(s.layer, SEED, s.x, s.dy);
         if (chosen == BIAS_EVERYWHERE)
             add_bias_everywhere(&s);
-        mutation = (int)chosen;
+        mutation = chosen;
         tgl_forward(s.layer, s.x, s.y);
         tgl_backward(s.layer, s.x, s.dy, s.dx);
         mutation = NONE;
@@ -87,7 +88,7 @@ static void count_wrong(const char *text, int chosen, int P, int rank, long wron
 }
 
 static const struct {
-    int mutation;
+    mistake mutation;
     const char *text; /* %d is P */
     bool wrong[2];    /* must forward, must backward be found wrong */
 } rows[] = {
