@@ -132,6 +132,8 @@ static int never_blank(unsigned char c)
     return 0;
 }
 
+enum { FIELD_STEP = 1 << 20 };
+
 static void read_lines(reader *r, struct csv_parser *parser, FILE *file)
 {
     char *line = NULL;
@@ -165,6 +167,7 @@ static tg_status read_table(const char *path, tgd_table *t, tgd_take_row *take, 
         return no_memory(path);
     }
     csv_set_space_func(&parser, never_blank);
+    csv_set_blk_size(&parser, FIELD_STEP); /* a long field grows in few steps */
     reader r = {.table = t, .take = take, .context = context, .status = tg_success()};
     FILE *file = fopen(path, "r");
     if (file) {
