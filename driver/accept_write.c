@@ -3,6 +3,7 @@
 #include "driver/accept_write.h"
 
 #include "bench/record.h"
+#include "driver/markup.h"
 #include "driver/text.h"
 
 #include <errno.h>
@@ -24,69 +25,6 @@ tgd_answer tgd_answer_of(const tgd_ruling *at, int count)
     return verdict;
 }
 
-/* ---- safe texts ---- */
-
-/* Length of the UTF-8 sequence at c; 0: it is none. */
-static int utf8_length(const unsigned char *c)
-{
-    const int length = *c < 0x80                 ? 1
-                       : *c >= 0xC2 && *c < 0xE0 ? 2
-                       : *c >= 0xE0 && *c < 0xF0 ? 3
-                       : *c >= 0xF0 && *c < 0xF5 ? 4
-                                                 : 0;
-    for (int i = 1; i < length; i++)
-        if ((c[i] & 0xC0) != 0x80)
-            return 0;
-    const bool surrogate = length == 3 && *c == 0xED && c[1] >= 0xA0;
-    const bool overlong =
-        (length == 3 && *c == 0xE0 && c[1] < 0xA0) || (length == 4 && *c == 0xF0 && c[1] < 0x90);
-    const bool beyond = length == 4 && *c == 0xF4 && c[1] >= 0x90;
-    const bool no_character = length == 3 && *c == 0xEF && c[1] == 0xBF && c[2] >= 0xBE;
-    return surrogate || overlong || beyond || no_character ? 0 : length;
-}
-
-/* UTF-8 on one line: control characters and bytes that are no UTF-8 become '?'. Malloc'ed. */
-static char *clean(const char *text)
-{
-    char *copy = tgd_copy(text);
-    for (char *c = copy; *c;) {
-        const int length = utf8_length((const unsigned char *)c);
-        const bool control = length == 1 && ((unsigned char)*c < 0x20 || *c == 0x7F);
-        const bool c1 = length == 2 && (unsigned char)*c == 0xC2 && (unsigned char)c[1] < 0xA0;
-        if (length == 0 || control || c1)
-            for (int i = 0; i < (c1 ? 2 : 1); i++)
-                c[i] = '?';
-        c += length > 0 ? length : 1;
-    }
-    return copy;
-}
-
-static void put_clean(FILE *file, const char *text)
-{
-    char *copy = clean(text);
-    fputs(copy, file);
-    free(copy);
-}
-
-static void put_xml(FILE *file, const char *text)
-{
-    static const struct {
-        char sign;
-        const char *entity;
-    } entities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
-    char *copy = clean(text);
-    for (const char *c = copy; *c; c++) {
-        const char *entity = NULL;
-        for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
-            entity = *c == entities[i].sign ? entities[i].entity : entity;
-        if (entity)
-            fputs(entity, file);
-        else
-            putc(*c, file);
-    }
-    free(copy);
-}
-
 /* ---- for a person ---- */
 
 static int count_of(const tgd_rulings *all, tgd_answer verdict)
@@ -104,7 +42,7 @@ static void print_culprits(const tgd_rulings *all, FILE *out)
         for (int k = 0; all->at[i].verdict == TGD_FAIL && k < all->at[i].count; k++) {
             if (culprits < CULPRITS_IN_VERDICT) {
                 fprintf(out, "%s%s: ", culprits > 0 ? ", " : "; ", all->at[i].rule->name);
-                put_clean(out, all->at[i].finding[k].culprit);
+                tgd_put_clean(out, all->at[i].finding[k].culprit);
             }
             culprits++;
         }
@@ -132,13 +70,13 @@ void tgd_accept_print(const tgd_rulings *all, FILE *out)
     for (int i = 0; i < all->count; i++) {
         const tgd_ruling *j = &all->at[i];
         fprintf(out, "%-9s  %-10s  ", tgd_answer_name(j->verdict), j->rule->name);
-        put_clean(out, j->text);
+        tgd_put_clean(out, j->text);
         putc('\n', out);
         for (int k = 0; k < j->count && k < FINDINGS_PRINTED; k++) {
             fputs("           - ", out);
-            put_clean(out, j->finding[k].culprit);
+            tgd_put_clean(out, j->finding[k].culprit);
             fputs(": ", out);
-            put_clean(out, j->finding[k].text);
+            tgd_put_clean(out, j->finding[k].text);
             putc('\n', out);
         }
         if (j->count > FINDINGS_PRINTED)
@@ -195,7 +133,7 @@ static void put_csv(FILE *file, const tgd_rulings *all)
 
 static json_t *json_text(const char *text)
 {
-    char *copy = clean(text);
+    char *copy = tgd_clean(text);
     json_t *string = json_string(copy);
     free(copy);
     return string;
@@ -242,9 +180,9 @@ static void put_json(FILE *file, const tgd_rulings *all)
 static void put_findings(FILE *file, const tgd_ruling *j)
 {
     for (int k = 0; k < j->count; k++) {
-        put_xml(file, j->finding[k].culprit);
+        tgd_put_escaped(file, j->finding[k].culprit);
         fputs(": ", file);
-        put_xml(file, j->finding[k].text);
+        tgd_put_escaped(file, j->finding[k].text);
         putc('\n', file);
     }
 }
@@ -259,13 +197,13 @@ static void put_test_case(FILE *file, const tgd_ruling *j)
             j->rule->name);
     if (element) {
         fprintf(file, "      <%s message=\"", element);
-        put_xml(file, j->text);
+        tgd_put_escaped(file, j->text);
         fputs("\">", file);
         put_findings(file, j);
         fprintf(file, "</%s>\n", element);
     } else {
         fputs("      <system-out>", file);
-        put_xml(file, j->text);
+        tgd_put_escaped(file, j->text);
         putc('\n', file);
         put_findings(file, j);
         fputs("</system-out>\n", file);

@@ -115,7 +115,7 @@ static tg_status write_files(const tgd_comparison *c, const json_t *differences,
     char *figures = tgd_format("%s/figures", folder);
     tg_status status = tgd_comparison_write(c, differences, folder);
     if (status.code == TG_OK)
-        status = tgd_comparison_draw(c, gnuplot, figures);
+        status = tgd_comparison_draw(c, gnuplot, figures, stdout);
     free(figures);
     return status;
 }

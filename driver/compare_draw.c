@@ -79,7 +79,8 @@ static tg_status add_side(const tgd_comparison *c, int first, int count, tgd_poi
     return status;
 }
 
-tg_status tgd_comparison_draw(const tgd_comparison *c, const char *gnuplot, const char *folder)
+tg_status tgd_comparison_draw(const tgd_comparison *c, const char *gnuplot, const char *folder,
+                              FILE *told)
 {
     tgd_points points = {.nodes = (double)NAN, .threads = (double)NAN, .band = c->terms.tolerance};
     tg_status status = tg_success();
@@ -99,7 +100,7 @@ tg_status tgd_comparison_draw(const tgd_comparison *c, const char *gnuplot, cons
     }
     if (status.code == TG_OK) {
         tgd_figures figures = tgd_figures_make(&points, tgd_compare_kinds);
-        status = tgd_figures_draw(&figures, &points, gnuplot, folder);
+        status = tgd_figures_draw(&figures, &points, gnuplot, folder, told);
         tgd_figures_free(&figures);
     }
     tgd_points_free(&points);

@@ -17,7 +17,7 @@ static void put_text(FILE *out, const char *text, size_t most)
         fputs("...", out);
 }
 
-static char letter_of(int side)
+char tgd_side_letter(int side)
 {
     return (char)(side < 26 ? 'A' + side : '?');
 }
@@ -32,7 +32,7 @@ static void put_side(const tgd_side *side, int index, FILE *out)
         least = n > 0 && (least == 0 || n < least) ? n : least;
         most = n > most ? n : most;
     }
-    fprintf(out, "%c  ", letter_of(index));
+    fprintf(out, "%c  ", tgd_side_letter(index));
     put_text(out, side->name, 200);
     fprintf(out, ": %d cells", side->count);
     fprintf(out, least == most ? ", launches: %d" : ", launches: %d to ", least);
@@ -58,7 +58,7 @@ static void put_differences(const json_t *differences, FILE *out)
         json_array_foreach(json_object_get(one, "values"), s, value)
         {
             const char *text = json_string_value(value);
-            fprintf(out, "    %c  ", letter_of((int)s));
+            fprintf(out, "    %c  ", tgd_side_letter((int)s));
             put_text(out, *text ? text : "(not said)", 100);
             putc('\n', out);
         }
@@ -83,7 +83,7 @@ static int most_launches(const tgd_comparison *c)
     return most;
 }
 
-static void put_verdicts(const tgd_comparison *c, FILE *out)
+void tgd_comparison_verdicts(const tgd_comparison *c, FILE *out)
 {
     fprintf(out, "\n%d cells compared: ", c->family);
     for (int o = 0; o < TGD_UNMATCHED; o++)
@@ -129,7 +129,7 @@ static void put_totals(const tgd_comparison *c, FILE *out)
         for (char *at = op; *at; at++)
             *at = (char)((unsigned char)*at < ' ' || *at == 127 ? '?' : *at);
         fprintf(out, "%-24s %3c %6d %11.5g %11.5g %11.4g %11.4g  %6d %6d %9d %4d\n", op,
-                letter_of(t->other), t->cells, t->a_us, t->b_us, t->lost_us, t->gained_us,
+                tgd_side_letter(t->other), t->cells, t->a_us, t->b_us, t->lost_us, t->gained_us,
                 t->outcomes[TGD_SLOWER], t->outcomes[TGD_FASTER], t->outcomes[TGD_UNDECIDED],
                 t->outcomes[TGD_SAME]);
         free(op);
@@ -172,7 +172,7 @@ static void put_line(const tgd_comparison *c, int index, FILE *out)
 {
     const tgd_match *match = &c->match[index];
     const tgd_difference *d = &c->difference[index];
-    fprintf(out, "%-9s %c", tgd_outcome_name[d->outcome], letter_of(match->other));
+    fprintf(out, "%-9s %c", tgd_outcome_name[d->outcome], tgd_side_letter(match->other));
     put_number(out, " %*.4g", 10, d->a_median_us);
     put_number(out, " %*.4g", 10, d->b_median_us);
     put_number(out, " %+*.3g", 10, tgd_cost_us(d));
@@ -218,7 +218,7 @@ static void put_unmatched(const tgd_comparison *c, int lines, FILE *out)
         const tgd_match *match = &c->match[index];
         const tgd_difference *d = &c->difference[index];
         if (d->n > 0 || d->m > 0)
-            fprintf(out, "  only in %c   ", letter_of(d->n > 0 ? 0 : match->other));
+            fprintf(out, "  only in %c   ", tgd_side_letter(d->n > 0 ? 0 : match->other));
         else
             fputs("  not ok      ", out);
         put_cell_name(c, match, out);
@@ -233,7 +233,7 @@ void tgd_comparison_print(const tgd_comparison *c, const json_t *differences, in
     for (int s = 0; s < c->sides->count; s++)
         put_side(&c->sides->side[s], s, out);
     put_differences(differences, out);
-    put_verdicts(c, out);
+    tgd_comparison_verdicts(c, out);
     put_totals(c, out);
     put_cells(c, lines, out);
     put_unmatched(c, lines, out);

@@ -1,7 +1,6 @@
 /* export.c: the verb export: the cells of a run in another program's format. */
 #include "driver/export.h"
 
-#include "bench/stats.h"
 #include "driver/export_formats.h"
 #include "driver/twosample.h"
 
@@ -105,24 +104,6 @@ static tg_status read_words(int argc, char **argv, words *w)
 
 /* ---- cells ---- */
 
-/* The median over a cell's launches of a column; NAN where none has it. */
-static tg_status median_of(const tgd_side *side, const tgd_side_cell *cell, const char *column,
-                           double *median)
-{
-    double values[TGD_MOST_VALUES];
-    const int at = tgd_table_column(side->table, column);
-    int n = 0;
-    for (int i = 0; i < cell->launches; i++) {
-        const tg_status status = tgd_table_number(side->table, cell->launch_row[i], at, &values[n]);
-        if (status.code != TG_OK)
-            return status;
-        n += !isnan(values[n]);
-    }
-    tgb_sort(values, n);
-    *median = n > 0 ? tgb_quantile(values, n, 0.5) : (double)NAN;
-    return tg_success();
-}
-
 static tg_status fill(const tgd_side *side, const tgd_side_cell *cell, tgd_exported *e)
 {
     *e = (tgd_exported){.side = side, .cell = cell, .min_us = cell->us[0], .max_us = cell->us[0]};
@@ -139,7 +120,7 @@ static tg_status fill(const tgd_side *side, const tgd_side_cell *cell, tgd_expor
                    {"samples", &e->samples}};
     tg_status status = tg_success();
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && status.code == TG_OK; i++)
-        status = median_of(side, cell, numbers[i].column, numbers[i].value);
+        status = tgd_side_median(side, cell, numbers[i].column, numbers[i].value);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include "driver/compare.h"
 #include "driver/export.h"
 #include "driver/plot.h"
+#include "driver/report.h"
 #include "driver/run.h"
 #include "driver/selfcheck.h"
 #include "driver/text.h"
@@ -22,6 +23,8 @@ static const struct {
     {"accept", "RUN [--reference REF]", "pass or fail, and which rank, machine or link",
      tgd_accept},
     {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"report", "RUN... [--output FILE]", "what runs say, as one HTML file for somebody else",
+     tgd_report_runs},
     {"export", "RUN --format FORMAT", "the cells as OSU, IMB, JSON, Markdown, LaTeX or Extra-P",
      tgd_export},
     {"import", "FILE... [--ranks P]", "a run folder of what OSU, IMB or nccl-tests printed",
@@ -59,7 +62,7 @@ int main(int argc, char **argv)
             return verbs[i].run(argc - 1, argv + 1);
     return tgd_report(tg_fail(TG_BAD_INPUT,
                               "verb '%.60s' is not known; expected run, compare, accept, plot, "
-                              "export, import, selfcheck, train or list "
+                              "report, export, import, selfcheck, train or list "
                               "(tensorgauge --help)",
                               word));
 }

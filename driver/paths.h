@@ -19,4 +19,7 @@ char *tgd_find_program(const char *name);
  */
 tg_status tgd_make_folders(const char *path);
 
+/* Removes a folder of our own with all that it holds, as far as that can be removed. */
+void tgd_remove_folder(const char *path);
+
 #endif

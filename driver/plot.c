@@ -70,8 +70,28 @@ static tg_status plot_training(const char *run, const char *folder, const char *
 
 /* ---- a run ---- */
 
-static tg_status plot_cells(const char *run, const char *folder, const char *gnuplot)
+static bool has_file(const char *folder, const char *name, const char *ending)
 {
+    struct stat is;
+    char *path = tgd_format("%s/%s%s", folder, name, ending);
+    const bool has = stat(path, &is) == 0 && S_ISREG(is.st_mode);
+    free(path);
+    return has;
+}
+
+static bool has_all(const tgd_figures *figures, const char *folder)
+{
+    for (int i = 0; i < figures->count; i++)
+        if (!has_file(folder, figures->at[i].name, ".svg") ||
+            !has_file(folder, figures->at[i].name, ".txt"))
+            return false;
+    return true;
+}
+
+/* gnuplot NULL: it is looked for, and all are drawn, when a figure is missing. */
+static tg_status plot_cells(const char *run, const char *folder, const char *gnuplot, FILE *told)
+{
+    char *found = NULL;
     tgd_table table = {0};
     tgd_points points = {0};
     tgd_figures figures = {NULL, 0};
@@ -88,20 +108,25 @@ static tg_status plot_cells(const char *run, const char *folder, const char *gnu
                              table.path);
         }
     }
-    status = status.code == TG_OK ? tgd_figures_draw(&figures, &points, gnuplot, folder) : status;
+    if (status.code == TG_OK && !gnuplot && !has_all(&figures, folder)) {
+        status = tgd_find_gnuplot("plot", &found);
+        gnuplot = found;
+    }
+    if (status.code == TG_OK && gnuplot)
+        status = tgd_figures_draw(&figures, &points, gnuplot, folder, told);
+    free(found);
     tgd_figures_free(&figures);
     tgd_points_free(&points);
     tgd_table_free(&table);
     return status;
 }
 
-static bool has_file(const char *run, const char *name)
+tg_status tgd_plot_missing(const char *run)
 {
-    struct stat is;
-    char *path = tgd_format("%s/%s", run, name);
-    const bool has = stat(path, &is) == 0 && S_ISREG(is.st_mode);
-    free(path);
-    return has;
+    char *folder = tgd_format("%s/figures", run);
+    const tg_status status = plot_cells(run, folder, NULL, NULL);
+    free(folder);
+    return status;
 }
 
 static tg_status plot_run(const char *run, const char *output, const char *gnuplot)
@@ -111,9 +136,9 @@ static tg_status plot_run(const char *run, const char *output, const char *gnupl
     tg_status status = tg_success();
     if (stat(run, &is) != 0 || !S_ISDIR(is.st_mode))
         status = tg_fail(TG_BAD_INPUT, "'%.150s' is not a folder; expected a run folder", run);
-    else if (has_file(run, "cells.csv"))
-        status = plot_cells(run, folder, gnuplot);
-    else if (has_file(run, "training.csv"))
+    else if (has_file(run, "cells.csv", ""))
+        status = plot_cells(run, folder, gnuplot, stdout);
+    else if (has_file(run, "training.csv", ""))
         status = plot_training(run, folder, gnuplot);
     else
         status = tg_fail(TG_BAD_INPUT, "'%.150s' holds no cells.csv; expected a run folder", run);

@@ -67,7 +67,7 @@ tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *
 }
 
 tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,
-                           const char *gnuplot, const char *folder)
+                           const char *gnuplot, const char *folder, FILE *told)
 {
     char *data = tgd_data_folder(), *plots = tgd_format("%s/plots", data);
     tg_status status = tg_success();
@@ -83,9 +83,9 @@ tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,
                                               : status;
                 status =
                     status.code == TG_OK ? tgd_gnuplot_draw(gnuplot, folder, figure->name) : status;
-                if (status.code == TG_OK) {
-                    printf("%s/%s.pdf\n", folder, figure->name);
-                    fflush(stdout);
+                if (status.code == TG_OK && told) {
+                    fprintf(told, "%s/%s.pdf\n", folder, figure->name);
+                    fflush(told);
                 }
             }
             tgd_scripts_free(&scripts);

@@ -4,6 +4,8 @@
 
 #include "driver/plot_figures.h"
 
+#include <stdio.h>
+
 /* Calls: Local. gnuplot's path in *path (malloc'ed). Errors: TG_BAD_INPUT: it is not installed. */
 tg_status tgd_find_gnuplot(const char *verb, char **path);
 
@@ -12,10 +14,10 @@ tg_status tgd_find_gnuplot(const char *verb, char **path);
 tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *name);
 
 /* Calls: Local. For each figure NAME.csv, .gp, .txt, and by gnuplot .pdf, .svg and .png, into the
- * folder, which is made when it is missing; the path of each PDF on standard output. gnuplot is
+ * folder, which is made when it is missing; the path of each PDF on `told` (NULL: nowhere). gnuplot is
  * started without a shell, in the folder, and reads no start-up file of the user. Errors:
  * TG_BAD_INPUT names the file, or says what gnuplot said. */
 tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,
-                           const char *gnuplot, const char *folder);
+                           const char *gnuplot, const char *folder, FILE *told);
 
 #endif

@@ -180,7 +180,7 @@ static void look_at_kernel(tgd_ruling *j, const tgd_words *flags, const char *ho
                  tgd_format("BLAS kernel %s, where the CPU allows %s", core, better));
 }
 
-static tg_status judge_blas(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
+tg_status tgd_rule_blas(const tgd_measured *e, const tgd_demands *demands, tgd_ruling *j)
 {
     (void)demands;
     tgd_words flags = flags_of(e->record);
@@ -218,7 +218,7 @@ const tgd_rule tgd_rule_list[] = {
     {"values", "every element of every result is what it must be", "elements", false, judge_values},
     {"complete", "every cell that was asked for has a time", "", false, judge_complete},
     {"cores", "no ranks share a core", "", false, judge_cores},
-    {"blas", "the BLAS uses a kernel made for the CPU", "", false, judge_blas},
+    {"blas", "the BLAS uses a kernel made for the CPU", "", false, tgd_rule_blas},
     {"ranks", "each rank alone: copy, triad, gemm, quantum; against the other ranks", "ratio", true,
      tgd_rule_ranks},
     {"nodes", "the ranks of each machine together, against the other machines", "ratio", true,

@@ -63,6 +63,7 @@ bool tgd_is_pairs(const tgd_group *group);
 
 typedef tg_status tgd_rule_function(const tgd_measured *e, const tgd_demands *demands,
                                     tgd_ruling *j);
+tgd_rule_function tgd_rule_blas;                                      /* rules.c */
 tgd_rule_function tgd_rule_ranks, tgd_rule_nodes, tgd_rule_pairs;     /* rules_peers.c */
 tgd_rule_function tgd_rule_reference;                                 /* rules_reference.c */
 tgd_rule_function tgd_rule_noise, tgd_rule_throttling, tgd_rule_soak; /* rules_time.c */

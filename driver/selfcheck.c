@@ -7,11 +7,11 @@
 #include "driver/checks.h"
 #include "driver/checks_turns.h"
 #include "driver/folder.h"
+#include "driver/paths.h"
 #include "driver/twosample.h"
 
 #include <argp.h>
 #include <errno.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -117,14 +117,6 @@ static void watch_signals(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
-{
-    (void)info;
-    (void)kind;
-    (void)place;
-    return remove(path);
 }
 
 static tg_status make_folder(const words *w, const char *host, char **folder)
@@ -275,7 +267,7 @@ static int finish(const tgd_trial *trial, const words *w, tg_status status, int 
     if (status.code == TG_OK && keeps && !stop)
         printf("rows: %s\n", trial->folder);
     if (!keeps || (stop && !w->output))
-        nftw(trial->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        tgd_remove_folder(trial->folder);
     if (status.code != TG_OK)
         return tgd_report(status);
     if (stop) {

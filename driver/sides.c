@@ -1,6 +1,7 @@
 /* sides.c: rows become cells with launches, sorted, so that two sides are matched in one pass. */
 #include "driver/sides.h"
 
+#include "bench/stats.h"
 #include "driver/cells.h"
 #include "driver/provenance.h"
 #include "driver/twosample.h"
@@ -200,6 +201,23 @@ void tgd_sides_free(tgd_sides *sides)
     free(sides->table);
     free(sides->record);
     *sides = (tgd_sides){.runs = 0};
+}
+
+tg_status tgd_side_median(const tgd_side *side, const tgd_side_cell *cell, const char *column,
+                          double *median)
+{
+    double values[TGD_MOST_VALUES];
+    const int at = tgd_table_column(side->table, column);
+    int n = 0;
+    for (int i = 0; i < cell->launches; i++) {
+        const tg_status status = tgd_table_number(side->table, cell->launch_row[i], at, &values[n]);
+        if (status.code != TG_OK)
+            return status;
+        n += !isnan(values[n]);
+    }
+    tgb_sort(values, n);
+    *median = n > 0 ? tgb_quantile(values, n, 0.5) : (double)NAN;
+    return tg_success();
 }
 
 /* ---- matches ---- */

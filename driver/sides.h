@@ -41,6 +41,11 @@ typedef struct {
 tg_status tgd_sides_read(const tgd_words *runs, tgd_sides *sides);
 void tgd_sides_free(tgd_sides *sides);
 
+/* Calls: Local. The median over a cell's launches of a column; NAN where none has it. Errors: TG_BAD_INPUT
+ * names the file, line and column. */
+tg_status tgd_side_median(const tgd_side *side, const tgd_side_cell *cell, const char *column,
+                          double *median);
+
 /* A cell of the first side beside the same one of another side. */
 typedef struct {
     int other;                  /* which side */
