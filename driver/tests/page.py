@@ -1,7 +1,6 @@
 """page.py: looks at an HTML file: with Python's parser, and in headless Chromium, which is spoken to over a pipe (Chrome
 DevTools Protocol)."""
 import base64
-import fcntl
 import html.parser
 import itertools
 import json
@@ -80,22 +79,18 @@ class Chromium:
 
     def __enter__(self):
         self.profile = tempfile.mkdtemp(prefix="test_page.")
-        ends = os.pipe() + os.pipe()  # their reading and writing ends, ours and theirs; above 4, which they become there
-        theirs_in, self.out, self.into, theirs_out = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
-        for end in ends:
-            os.close(end)
-
-        def take_ends():
-            os.dup2(theirs_in, 3)
-            os.dup2(theirs_out, 4)
-
+        spare = [os.open(os.devnull, os.O_RDONLY) for _ in range(2)]  # so that 3 and 4 are none of the ends
+        theirs_in, self.out = os.pipe()
+        self.into, theirs_out = os.pipe()
+        # Chromium reads its file 3 and writes its file 4; bash puts their ends there.
         self.process = subprocess.Popen(
-            [self.program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+            ["bash", "-c", f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}', self.program,
+             "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
              "--remote-debugging-pipe", f"--user-data-dir={self.profile}", "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=(3, 4),
-            preexec_fn=take_ends, start_new_session=True)
-        os.close(theirs_in)
-        os.close(theirs_out)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=(theirs_in, theirs_out), start_new_session=True)
+        for end in (theirs_in, theirs_out, *spare):
+            os.close(end)
         self.numbers, self.rest, self.events, self.session = itertools.count(1), b"", [], None
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -140,11 +135,11 @@ class Chromium:
 
     def show(self, path, width, media="screen", allow_scripts=True):
         """Opens a file. allow_scripts: as if the page had no policy against them. Returns the addresses that were asked for."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.ask("Emulation.setEmulatedMedia", media=media)
         self.ask("Page.setBypassCSP", enabled=allow_scripts)
         self.events = []
-        self.ask("Page.navigate", url="file://" + str(path).replace("%", "%25").replace("#", "%23").replace("?", "%3F"))
+        self.ask("Page.navigate", url=path.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self.receive())
         self.value("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
