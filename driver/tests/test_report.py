@@ -48,9 +48,9 @@ class Report(unittest.TestCase):
         return subprocess.run([PROGRAM, verb, *map(str, words)], cwd=self.top, capture_output=True, text=True, timeout=100,
                               **more)
 
-    def page(self, *words, output=None):
+    def page(self, *words, output=None, **more):
         """The page, which has no fault, asks for nothing outside it and holds nothing that runs."""
-        done = self.run_it(*words)
+        done = self.run_it(*words, **more)
         path = pathlib.Path(output or words[0] / "report.html")
         self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", f"{path}\n"))
         self.path = path
@@ -218,7 +218,8 @@ class Report(unittest.TestCase):
         run = made(2)
         for name in ("placement", "flags", "case", "op"):
             run.rows[0][name] = name + "<" * 10000000
-        self.page(run.write(self.top / "run"))
+        page = self.page(run.write(self.top / "run"), env={"PATH": str(self.top)})  # no gnuplot: it is slow with such names
+        self.assertIn("op" + "<" * 900, page.text)
         self.assertLess(self.path.stat().st_size, 2000000)
 
     def test_without_figures_or_record(self):
@@ -277,7 +278,7 @@ class Report(unittest.TestCase):
                     self.assertLessEqual(browser.value("document.documentElement.scrollWidth"), width, path.name)
                     self.assertEqual(browser.value("typeof window.hacked"), "undefined")
                     images = browser.value("[...document.images].map(i => i.complete && i.naturalWidth > 0)")
-                    self.assertGreater(len(images), 3)
+                    self.assertGreater(len(images), 1)
                     if path in pages:
                         self.assertTrue(all(images))
 
