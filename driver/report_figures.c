@@ -36,11 +36,11 @@ static void put_figure(const char *folder, const char *file, FILE *out)
     }
     fputs("<figcaption><strong>", out);
     tgd_html_text(out, name);
-    fputs("</strong> ", out);
+    fputs("</strong>\n", out);
     char *rest = caption;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
         tgd_html_text(out, line);
-        fputs(rest ? " " : "", out);
+        fputs(rest ? "\n" : "", out);
     }
     fputs("</figcaption>\n</figure>\n", out);
     free(name);

@@ -188,11 +188,8 @@ void tgd_report_repeat(const tgd_report_data *data, FILE *out)
             fputs("<p>The run does not say how it was made.</p>\n", out);
     }
     fputs("<p>A row of cells.csv is measured again by its case: <code>tgbench time CASE</code>. "
-          "With the run "
-          "folder, <code>tensorgauge plot</code> draws its figures again, <code>tensorgauge "
-          "accept</code> judges it, "
-          "<code>tensorgauge compare</code> holds it against another one, and <code>tensorgauge "
-          "report</code> "
-          "writes this page.</p>\n",
+          "With the run folder, <code>tensorgauge plot</code> draws its figures again, "
+          "<code>tensorgauge accept</code> judges it, <code>tensorgauge compare</code> holds it "
+          "against another one, and <code>tensorgauge report</code> writes this page.</p>\n",
           out);
 }

@@ -157,7 +157,7 @@ static void put_sides(const tgd_report_data *data, FILE *out)
     }
     tgd_html_table_end(out);
     if (json_array_size(data->differences) == 0)
-        fputs("<p>Nothing else differs that the runs say.</p>\n", out);
+        fputs("<p>The runs name no other difference.</p>\n", out);
     static const char *const differs[] = {"what differs", "side", "value", NULL};
     if (json_array_size(data->differences) > 0)
         tgd_html_table(out, "What differs", differs);

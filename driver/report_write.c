@@ -29,7 +29,7 @@ static const char style[] =
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));"
     "gap:1.5rem}\n"
     "figure{margin:0}figure img{display:block;width:100%;max-width:32rem;height:auto}\n"
-    "figcaption{font-size:.875rem}\n"
+    "figcaption{font-size:.875rem;white-space:pre-line}\n"
     "@page{margin:1.5cm}\n"
     "@media print{body{max-width:none;padding:0;font-size:10pt}h2,h3,h4{break-after:avoid}"
     "figure,tr{break-inside:avoid}.figures{grid-template-columns:1fr 1fr}"

@@ -92,10 +92,14 @@ class Chromium:
         for end in (theirs_in, theirs_out, *spare):
             os.close(end)
         self.numbers, self.rest, self.events, self.session = itertools.count(1), b"", [], None
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network"):
-            self.ask(domain + ".enable")
+        try:
+            target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+            self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Network"):
+                self.ask(domain + ".enable")
+        except (OSError, RuntimeError):
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
