@@ -295,6 +295,7 @@ static tg_status plan_mates(tgb_work *work, bool works)
     if (!mates)
         return tg_fail(TG_NO_MEMORY, "no memory for %d messages", setup->trips);
     mates->to = mates->from = MPI_PROC_NULL;
+    mates->sent = (MPI_Request *)(mates + 1);
     return works && row->mates ? row->mates(work, tg_layout_size(&setup->problem.x), mates)
                                : tg_success();
 }
