@@ -114,7 +114,8 @@ static bool add(const tg_op *op, const tg_node_sum *n, tg_sum_progress *p)
     return true;
 }
 
-/* The sums of the nodes become the sum of all. */
+/* The sums of the nodes become the sum of all. It waits for other nodes, so this rank must have given all
+ * its terms before: the owners there may wait for those of their own node, which wait for ours. */
 static void add_nodes(const tg_op *op, const tg_node_sum *n, const tg_sum_progress *p)
 {
     const ptrdiff_t size = (ptrdiff_t)op->dtype->size;
@@ -169,7 +170,7 @@ static void end_dealt(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
         moved = add(op, n, p) || moved;
         if (n->between == MPI_COMM_NULL) {
             p->final = p->added;
-        } else if (p->added == n->rows && p->final == 0) {
+        } else if (p->added == n->rows && p->row >= n->rows && p->final == 0) {
             add_nodes(op, n, p);
             p->final = n->rows;
         }
