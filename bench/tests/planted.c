@@ -4,7 +4,8 @@
  *   PLANT=flip    one bit of the last byte of every block received by the last rank of the group
  *   PLANT=late    the call takes PLANT_US more on the last rank
  *   PLANT=random  the call takes PLANT_US more on one rank, another one each time
- *   PLANT=before  behind every second call the last rank is PLANT_US late for the next start
+ *   PLANT=before  behind every second call, the first few of warming up apart, the last rank is PLANT_US
+ *                 late for the next start
  *   PLANT=within  the last rank is PLANT_US late although it was waiting for the next start in time
  *   PLANT=wave    calls come in waves of PLANT_CALLS; in every second one each takes PLANT_US more
  *   PLANT_LOG     rank 0 notes the count of each call in this file
@@ -23,6 +24,7 @@
 
 static int reads_until_late; /* of the clock, for PLANT=before and within; 0: not late */
 static int calls;
+enum { FEW = 6 };
 
 static void delay(void)
 {
@@ -82,7 +84,7 @@ int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm com
         delay();
     if (plants("random") && rank == next_random(ranks))
         delay();
-    if (plants("before") && last && ++calls % 2 == 0)
+    if (plants("before") && last && ++calls > FEW && calls % 2 == 0)
         reads_until_late = 2; /* the end of this operation, then whether the next start is missed */
     if (plants("within") && last)
         reads_until_late = 3; /* and then the wait for it */

@@ -46,8 +46,8 @@ def check_order(bench, shapes):
 
 def check_rounds(bench):
     """What is slow for as many calls as each cell makes, and then is not, touches the same rounds of both cells, but for those
-    in which it begins or ends. Cells one after another would be slow in different ones."""
-    for sync in SYNCS[:2]:
+    in which it begins or ends. Cells one after another would be slow in different ones. (Windows make again what is slow.)"""
+    for sync in SYNCS[::2]:
         rows, samples = measure(bench, f"wave-{sync}", [64, 65], 24, "--sync", sync, PLANT="wave", PLANT_CALLS="24", PLANT_US="100000")
         slow = [[float(sample["t_max_us"]) >= 100000 for sample in cell] for cell in samples]
         bench.check(sum(a != b for a, b in zip(*slow)) <= 5 and 0 < sum(slow[0]) < 24, f"{sync}: slow rounds {slow}")
