@@ -281,7 +281,7 @@ static void time_repetitions(turns *t)
 static void make_ready(void *context)
 {
     const tgb_session *s = context;
-    if (s->work->setup->restores)
+    if (tgb_restores(s->work))
         s->work->direction->fill(s->work);
     tgb_evict(s->evictor);
     tgb_barrier(s->team);

@@ -285,6 +285,7 @@ static tg_status parse_how(const tgb_case *words, int ndim, tg_problem *problem)
     if (status.code == TG_OK && in_place && accumulate)
         status =
             tg_fail(TG_BAD_INPUT, "in-place=yes accumulate=yes: expected one of them to be no");
+    problem->memory = TG_SHARED_MEMORY; /* as tgb_plan makes them */
     problem->place = in_place ? TG_IN_PLACE : TG_OUT_OF_PLACE;
     problem->mode = accumulate ? TG_ACCUMULATE : TG_REPLACE;
     return status;
@@ -306,7 +307,11 @@ static tg_status write_facts(tgb_setup *setup)
     setup->weak_part = (double)tgb_held_bytes(setup);
     setup->local = setup->ranks == 1 || (traffic.moved == 0 && setup->size_bytes > 0);
     setup->one_buffer = p->place == TG_IN_PLACE;
-    setup->restores = p->place == TG_IN_PLACE || p->mode == TG_ACCUMULATE;
+    /* In place, copies leave every entry of x as it is: what arrives at it is the same entry. */
+    const tg_primitive *primitive = p->primitive;
+    const bool copies = !primitive->sums && !primitive->regions && !primitive->transposed;
+    setup->restores[1] = p->place == TG_IN_PLACE || p->mode == TG_ACCUMULATE;
+    setup->restores[0] = setup->restores[1] && !(p->place == TG_IN_PLACE && copies);
     return status;
 }
 

@@ -278,21 +278,14 @@ ptrdiff_t tgb_held_bytes(const tgb_setup *setup)
 
 /* ---- plan ---- */
 
-/* A buffer on its own cache lines; one byte at least, so that NULL means: no memory. */
-static void *make_buffer(ptrdiff_t bytes)
-{
-    size_t size = ((size_t)bytes + 64) / 64 * 64;
-    return aligned_alloc(64, size);
-}
-
 static bool make_buffers(tgb_work *work)
 {
     ptrdiff_t larger = work->x_bytes > work->y_bytes ? work->x_bytes : work->y_bytes;
-    work->x = make_buffer(work->one_buffer ? larger : work->x_bytes);
-    work->y = work->one_buffer ? work->x : make_buffer(work->y_bytes);
+    work->x = tg_memory_alloc(work->one_buffer ? larger : work->x_bytes);
+    work->y = work->one_buffer ? work->x : tg_memory_alloc(work->y_bytes);
     if (work->layer) {
-        work->dx = make_buffer(work->x_bytes);
-        work->dy = make_buffer(work->y_bytes);
+        work->dx = tg_memory_alloc(work->x_bytes);
+        work->dy = tg_memory_alloc(work->y_bytes);
     }
     return work->x && work->y && (!work->layer || (work->dx && work->dy));
 }
@@ -315,14 +308,19 @@ tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *d
     return status;
 }
 
+bool tgb_restores(const tgb_work *work)
+{
+    return work->setup->restores[work->direction == work->setup->operation->directions ? 0 : 1];
+}
+
 void tgb_work_free(tgb_work *work)
 {
     work->setup->operation->free(work);
     if (!work->one_buffer)
-        free(work->y);
-    free(work->x);
-    free(work->dx);
-    free(work->dy);
+        tg_memory_free(work->y);
+    tg_memory_free(work->x);
+    tg_memory_free(work->dx);
+    tg_memory_free(work->dy);
     *work = (tgb_work){.setup = NULL};
 }
 

@@ -41,8 +41,8 @@ typedef struct {
     double flops; /* forward, summed over ranks, by formula; 0 when data only move or are added */
     int trips;    /* how often the tensor crosses in one run, one way behind the other; mostly 1 */
     bool local;   /* nothing crosses between ranks: may be batched */
-    bool one_buffer; /* x and y are one: what stays on its rank is not copied */
-    bool restores;   /* a repetition changes its own input: it is filled anew before each one */
+    bool one_buffer;  /* x and y are one: what stays on its rank is not copied */
+    bool restores[2]; /* a repetition changes its own input: forward; in other directions */
 } tgb_setup;
 
 /* Calls: Local. Resolve a case for P ranks. size < 0: no size was given. Errors: TG_BAD_INPUT names
@@ -161,6 +161,8 @@ const tgb_direction *tgb_find_direction(const tgb_operation *operation, const ch
  * on all ranks, with nothing kept. */
 tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *direction,
                    uint64_t seed, tgb_work *work);
+/* Calls: Local. Does a repetition change its own input, so that it is filled anew before each one? */
+bool tgb_restores(const tgb_work *work);
 void tgb_work_free(tgb_work *work); /* Collective */
 
 /* Calls: Collective. Fill, run once, compare: wrong entries, summed over ranks; -1 without memory.

@@ -104,7 +104,7 @@ const char *tgb_osu_repeat(tgb_session *s)
     s->count = s->redone = 0;
     MPI_Barrier(comm);
     for (int i = -counts.warm_up; i < counts.counted; i++) {
-        if (work->setup->restores) { /* OSU does the same to its buffers when it validates */
+        if (tgb_restores(work)) { /* OSU does the same to its buffers when it validates */
             work->direction->fill(work);
             MPI_Barrier(comm);
         }

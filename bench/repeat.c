@@ -50,7 +50,7 @@ tg_status tgb_session_make(tgb_team *team, tgb_work *work, int n, tgb_session *s
 /* All that a repetition changes or warms is put right outside the timed region. */
 static void prepare(tgb_session *s)
 {
-    if (s->work->setup->restores)
+    if (tgb_restores(s->work))
         s->work->direction->fill(s->work);
     tgb_evict(s->evictor);
 }

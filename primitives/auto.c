@@ -283,15 +283,23 @@ static tg_status choose(const tg_problem *problem, const tg_op *op, void *const 
     return tg_success();
 }
 
+static void *zeros(tg_memory memory, ptrdiff_t bytes)
+{
+    if (memory == TG_ANY_MEMORY)
+        return calloc(1, (size_t)bytes + 1);
+    void *made = tg_memory_alloc(bytes);
+    return made ? memset(made, 0, (size_t)bytes) : NULL;
+}
+
 /* choose, with buffers of zeros as the user will pass them. */
 static tg_status choose_by_running(const tg_problem *problem, const tg_op *op, choice *made)
 {
     void *buffer[2];
     bool good = true;
     for (tg_space space = TG_X; space <= TG_Y; space++) {
-        const size_t bytes = (size_t)tg_view_bytes(&op->view[space]);
-        buffer[space] =
-            op->in_place && space == TG_Y ? buffer[TG_X] : calloc(1, bytes > 0 ? bytes : 1);
+        buffer[space] = op->in_place && space == TG_Y
+                            ? buffer[TG_X]
+                            : zeros(problem->memory, tg_view_bytes(&op->view[space]));
         good = good && buffer[space];
     }
     tg_status status =
@@ -299,9 +307,9 @@ static tg_status choose_by_running(const tg_problem *problem, const tg_op *op, c
                                 : tg_fail(TG_NO_MEMORY, "no memory for algorithm=auto to measure"));
     if (status.code == TG_OK)
         status = choose(problem, op, buffer, made);
-    free(buffer[TG_X]);
+    tg_memory_free(buffer[TG_X]);
     if (!op->in_place)
-        free(buffer[TG_Y]);
+        tg_memory_free(buffer[TG_Y]);
     return status;
 }
 

@@ -41,7 +41,8 @@ static tg_status make_tables(tg_node *node)
     node->ring = calloc(size, sizeof *node->ring);
     node->done = calloc(size, sizeof *node->done);
     node->process = calloc(size, sizeof *node->process);
-    const bool good = node->ranks && node->ring && node->done && node->process;
+    node->views = calloc(size, sizeof *node->views);
+    const bool good = node->ranks && node->ring && node->done && node->process && node->views;
     return tg_check_memory(good ? node : NULL, (ptrdiff_t)(size * sizeof *node->done));
 }
 
@@ -131,7 +132,10 @@ void tg_node_close(tg_node *node)
         return;
     if (node->window != MPI_WIN_NULL)
         MPI_Win_free(&node->window);
+    for (int i = 0; node->views && i < node->size; i++)
+        tg_views_free(&node->views[i]);
     MPI_Comm_free(&node->mpi);
+    free(node->views);
     free(node->ranks);
     free(node->ring);
     free(node->done);

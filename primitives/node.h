@@ -17,6 +17,7 @@
 #define TG_NODE_H
 
 #include "primitives/op.h"
+#include "primitives/share.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -52,12 +53,13 @@ enum { TG_LATE, TG_EARLY, TG_RINGS };
 
 struct tg_node {
     MPI_Comm mpi;
-    int rank, size; /* in mpi */
-    int *ranks;     /* of the plans' communicator, ascending: its cost is the node's size */
-    MPI_Win window; /* MPI_WIN_NULL: a rank alone */
-    tg_ring **ring; /* TG_RINGS of each rank */
-    uint64_t *done; /* chunks of each rank that have got their numbers */
-    pid_t *process; /* of each rank; NULL: the system does not let them read each other's memory */
+    int rank, size;  /* in mpi */
+    int *ranks;      /* of the plans' communicator, ascending: its cost is the node's size */
+    MPI_Win window;  /* MPI_WIN_NULL: a rank alone */
+    tg_ring **ring;  /* TG_RINGS of each rank */
+    uint64_t *done;  /* chunks of each rank that have got their numbers */
+    pid_t *process;  /* of each rank; NULL: the system does not let them read each other's memory */
+    tg_views *views; /* of each rank: what is mapped of its memory */
 };
 
 /* Calls: Collective on comm->mpi. The node of this rank, made once. Errors: TG_NO_MEMORY, agreed by
@@ -98,15 +100,30 @@ bool tg_chunk_is_read(const tg_chunks *chunks, uint64_t chunk);
 const char *tg_chunk_look(const tg_chunks *chunks, int index, uint64_t chunk);
 void tg_chunk_drop(const tg_chunks *chunks, int index, uint64_t chunk);
 
-/* Runs of at least so many bytes are read from another process as they lie. A test lowers it. */
+/* Pieces of at least so many bytes, in runs of at least so many, are read from another process as they
+ * lie. A test lowers it. tg_run_least: the runs of a problem, which may be shorter in memory that is
+ * mapped. */
 extern ptrdiff_t tg_shortest_run;
+ptrdiff_t tg_run_least(const tg_problem *problem);
 
-/* Calls: Local. Copy packed bytes [first, first + bytes) of blocks from a buffer of a rank of the node
- * to [to_first, ...) of blocks in a buffer here. node->process is not NULL. A system that stops
+/* A buffer of a rank of the node, as it told in a chunk. */
+typedef struct {
+    tg_far far;
+    const char *here; /* in this process; NULL: not mapped */
+} tg_remote;
+
+/* Calls: Local. Write a buffer of this rank to a chunk; and read a chunk of a rank. */
+void tg_remote_tell(const void *buffer, char *chunk);
+tg_remote tg_remote_hear(tg_node *node, int index, const char *chunk);
+
+/* Calls: Local. Copy packed bytes [first, first + bytes) of blocks `from` in a buffer of a rank of the
+ * node to blocks `to` here, or have them one behind the other: the place returned is in the buffer
+ * itself or is the scratch, which has room for them. node->process is not NULL. A system that stops
  * letting us ends the job. */
 void tg_node_read(const tg_node *node, int index, const tg_blocks *from, ptrdiff_t first,
-                  ptrdiff_t bytes, const void *source, const tg_blocks *to, ptrdiff_t to_first,
-                  void *target);
+                  ptrdiff_t bytes, const tg_remote *source, const tg_blocks *to, void *target);
+const char *tg_node_look(const tg_node *node, int index, const tg_blocks *from, ptrdiff_t first,
+                         ptrdiff_t bytes, const tg_remote *source, char *scratch);
 /* Calls: Collective on node->mpi. Fills node->process, which has been allocated, or frees it. */
 void tg_node_try_reading(tg_node *node);
 

@@ -92,8 +92,7 @@ static bool push(tg_node_pieces *n)
         return false;
     ptrdiff_t first, bytes = chunk_at(s, &first);
     if (s->far) {
-        const void *buffer = s->packed ? s->packed : t->in;
-        memcpy(place, &buffer, sizeof buffer);
+        tg_remote_tell(s->packed ? s->packed : t->in, place);
         s->next = s->chunks - 1;
     } else if (s->packed) {
         memcpy(place, s->packed + first, (size_t)bytes);
@@ -134,21 +133,19 @@ static bool pull_far(const tg_node_pieces *n, tg_stream *s)
 {
     const tg_transfer *t = &n->now;
     const tg_chunks *chunks = &t->flow->chunks;
-    const char *place = s->address ? NULL : tg_chunk_look(chunks, s->sender, s->first);
+    const char *place = s->told ? NULL : tg_chunk_look(chunks, s->sender, s->first);
     if (place)
-        memcpy(&s->address, place, sizeof s->address);
-    if (!s->address)
+        s->buffer = tg_remote_hear(n->node, s->sender, place);
+    s->told = s->told || place;
+    if (!s->told)
         return false;
     ptrdiff_t first, bytes = chunk_at(s, &first);
     if (s->straight) {
-        tg_node_read(n->node, s->sender, &s->source, first, bytes, s->address, &s->partner->blocks,
-                     first, t->out);
+        tg_node_read(n->node, s->sender, &s->source, first, bytes, &s->buffer, &s->partner->blocks,
+                     t->out);
     } else {
-        tg_block run = {.run_bytes = bytes};
-        const tg_blocks packed = {&run, 1};
-        tg_node_read(n->node, s->sender, &s->source, first, bytes, s->address, &packed, 0,
-                     n->scratch);
-        put(n, s, first, bytes, n->scratch);
+        put(n, s, first, bytes,
+            tg_node_look(n->node, s->sender, &s->source, first, bytes, &s->buffer, n->scratch));
     }
     if (++s->next == s->chunks)
         tg_chunk_drop(chunks, s->sender, s->first);
@@ -240,7 +237,7 @@ static void begin_stream(const tg_node_pieces *n, tg_space space, tg_stream *s)
     const tg_transfer *t = &n->now;
     const tg_side *from = &n->pieces.side[t->from];
     s->next = 0;
-    s->address = NULL;
+    s->told = false;
     s->packed = NULL;
     if (s->relay && tg_is_leader(n, s->relay)) {
         s->packed = s->relay->run;

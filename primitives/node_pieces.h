@@ -34,7 +34,8 @@ typedef struct {
     bool straight;       /* far: read to where the pieces belong, not to be added */
     bool far;            /* read from the sender's memory: one chunk holds the address */
     tg_blocks source;    /* far, on the side that receives: where the pieces lie there */
-    const char *address; /* far: of the sender's buffer, in this apply; NULL: not known yet */
+    bool told;           /* far: the sender's buffer is known, in this apply */
+    tg_remote buffer;    /* told: it */
 } tg_stream;
 
 /* What a sender tells a receiver of its stream. */
@@ -90,6 +91,7 @@ typedef struct {
     int nrelays;
     tg_flow flow[2]; /* by the side that receives */
     bool reads;      /* long runs are read from the sender's memory */
+    ptrdiff_t least; /* reads: bytes of a long run */
     char *scratch;   /* reads: a chunk on its way */
     tg_transfer now;
 } tg_node_pieces;

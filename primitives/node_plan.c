@@ -112,7 +112,7 @@ static tg_status find_streams(tg_op *op, tg_node_pieces *n, tg_space to, tg_spac
         if (same == f->nstreams[space]) {
             tg_stream made = stream_of(op, l);
             made.far = space != to && n->reads && !l->relay && made.bytes >= tg_shortest_run &&
-                       (op->in_place || tg_blocks_shortest(&l->partner->blocks) >= tg_shortest_run);
+                       (op->in_place || tg_blocks_shortest(&l->partner->blocks) >= n->least);
             f->stream[space][f->nstreams[space]++] = made;
         }
         tg_stream *s = &f->stream[space][same];
@@ -183,8 +183,8 @@ static tg_status plan_flows(tg_op *op, tg_node_pieces *n)
 static void plan_far(const tg_node_pieces *n, tg_space to, tg_stream *s)
 {
     enum { LONGER = 8 };
-    s->straight = !tg_pieces_add(&n->pieces, to) &&
-                  tg_blocks_shortest(&s->partner->blocks) >= tg_shortest_run;
+    s->straight =
+        !tg_pieces_add(&n->pieces, to) && tg_blocks_shortest(&s->partner->blocks) >= n->least;
     if (s->straight)
         s->chunk *= LONGER;
     s->chunks = (uint64_t)((s->bytes + s->chunk - 1) / s->chunk);
@@ -270,6 +270,7 @@ static tg_status plan_node(const tg_problem *problem, tg_op *op, bool reads)
         n->op = op;
         n->node = node;
         n->reads = reads && node->process;
+        n->least = tg_run_least(problem);
         op->state = n;
         op->release = release;
         op->run = tg_run_node;

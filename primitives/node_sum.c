@@ -209,35 +209,33 @@ static void end_direct(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
     }
 }
 
-/* Wait for a chunk that holds the address of a member's buffer. */
-static const char *address_of(const tg_op *op, const tg_node_sum *n, const tg_sharer *m,
-                              uint64_t chunk)
+/* Wait for a chunk that tells of a member's buffer. */
+static tg_remote buffer_of(const tg_op *op, const tg_node_sum *n, const tg_sharer *m,
+                           uint64_t chunk)
 {
-    const char *place, *address;
+    const char *place;
     for (int idle = 0; (place = tg_chunk_look(&n->chunks, m->index, chunk)) == NULL; idle++)
         tg_node_wait(op, idle);
-    memcpy(&address, place, sizeof address);
-    return address;
+    return tg_remote_hear(n->node, m->index, place);
 }
 
-/* Let `readers` have the address of a buffer of this rank, in its next chunk, if there is a place
- * for it. */
-static bool tell_address(const tg_node_sum *n, tg_sum_progress *p, const void *buffer, int readers)
+/* Tell `readers` of a buffer of this rank, in its next chunk, if there is a place for it. */
+static bool tell_buffer(const tg_node_sum *n, tg_sum_progress *p, const void *buffer, int readers)
 {
     char *place = tg_chunk_begin(&n->chunks, p->chunk);
     if (!place)
         return false;
-    memcpy(place, &buffer, sizeof buffer);
+    tg_remote_tell(buffer, place);
     tg_chunk_give(&n->chunks, p->chunk++, readers);
     return true;
 }
 
-/* The first chunk of each member has the address of its terms. */
+/* The first chunk of each member tells of its terms. */
 static void begin_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
     (void)op;
     if (p->chunk == 0)
-        tell_address(n, p, p->in, n->shares - (n->member[n->mine].owns ? 1 : 0));
+        tell_buffer(n, p, p->in, n->shares - (n->member[n->mine].owns ? 1 : 0));
 }
 
 /* This rank's share is added from the members' memory, through the scratch. */
@@ -249,11 +247,10 @@ static void read_terms(const tg_op *op, const tg_node_sum *n, const tg_sum_progr
             tg_part_copy(p->from, first, bytes, p->in, p->to, p->out);
         for (int step = 1; step < n->members; step++) {
             const tg_sharer *m = &n->member[(n->mine + step) % n->members];
-            tg_block run = {.run_bytes = bytes};
-            const tg_blocks packed = {&run, 1};
-            const char *in = address_of(op, n, m, 0);
-            tg_node_read(n->node, m->index, p->from, first, bytes, in, &packed, 0, n->scratch);
-            tg_part_add(p->to, op->dtype, first, bytes, n->scratch, p->out);
+            const tg_remote in = buffer_of(op, n, m, 0);
+            tg_part_add(p->to, op->dtype, first, bytes,
+                        tg_node_look(n->node, m->index, p->from, first, bytes, &in, n->scratch),
+                        p->out);
         }
     }
     for (int i = 0; i < n->members; i++)
@@ -261,7 +258,7 @@ static void read_terms(const tg_op *op, const tg_node_sum *n, const tg_sum_progr
             tg_chunk_drop(&n->chunks, n->member[i].index, 0);
 }
 
-/* The second chunk of an owner has the address of its sums. A buffer is left when all have read
+/* The second chunk of an owner tells of its sums. A buffer is left when all have read
  * it. */
 static void end_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
 {
@@ -274,7 +271,7 @@ static void end_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
         read_terms(op, n, p);
         if (n->between != MPI_COMM_NULL)
             add_nodes(op, n, p);
-        for (int idle = 0; !tell_address(n, p, p->out, n->members - 1); idle++)
+        for (int idle = 0; !tell_buffer(n, p, p->out, n->members - 1); idle++)
             tg_node_wait(op, idle);
     }
     for (int step = 1; step < n->members; step++) {
@@ -284,8 +281,8 @@ static void end_reading(const tg_op *op, tg_node_sum *n, tg_sum_progress *p)
             continue;
         const ptrdiff_t first = size * tg_split_start(n->entries, n->shares, i),
                         end = size * tg_split_start(n->entries, n->shares, i + 1);
-        const char *sums = address_of(op, n, m, 1);
-        tg_node_read(n->node, m->index, p->to, first, end - first, sums, p->to, first, p->out);
+        const tg_remote sums = buffer_of(op, n, m, 1);
+        tg_node_read(n->node, m->index, p->to, first, end - first, &sums, p->to, p->out);
         tg_chunk_drop(&n->chunks, m->index, 1);
     }
     for (uint64_t chunk = 0; chunk < p->chunk; chunk++)

@@ -43,6 +43,7 @@ typedef struct {
     tg_sharer *member; /* those in this node; the first `shares` own one */
     int members, mine, shares;
     bool reads;        /* long runs are read from the members' memory */
+    ptrdiff_t least;   /* reads: bytes of a long run */
     char *scratch;     /* reads: a chunk on its way */
     bool direct;       /* a small part, not dealt out */
     ptrdiff_t chunk;   /* bytes */

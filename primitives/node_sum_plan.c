@@ -111,8 +111,8 @@ static void choose_chunks(const tg_op *op, tg_node_sum *n)
     n->rows = (share + n->chunk - 1) / n->chunk;
     n->lag = n->all ? n->rows : 1;
     n->reads = n->reads && bytes >= tg_shortest_run &&
-               tg_blocks_shortest(&n->part[TG_X]) >= tg_shortest_run &&
-               tg_blocks_shortest(&n->part[TG_Y]) >= tg_shortest_run;
+               tg_blocks_shortest(&n->part[TG_X]) >= n->least &&
+               tg_blocks_shortest(&n->part[TG_Y]) >= n->least;
 }
 
 static tg_status find_shares(tg_op *op, tg_node_sum *n)
@@ -163,6 +163,7 @@ static tg_status plan(const tg_problem *problem, tg_op *op, bool reads)
         n->node = node;
         n->between = MPI_COMM_NULL;
         n->reads = reads && node->process;
+        n->least = tg_run_least(problem);
         op->state = n;
         op->release = release;
         op->run = tg_run_node_sum;

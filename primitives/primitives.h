@@ -134,6 +134,9 @@ tg_status tg_primitive_layouts(const tg_primitive *primitive, const tg_layout *f
 /* y = F x | y += F x; two buffers | one, around both boxes. */
 typedef enum { TG_REPLACE = 0, TG_ACCUMULATE } tg_mode;
 typedef enum { TG_OUT_OF_PLACE = 0, TG_IN_PLACE } tg_place;
+/* All buffers, on all ranks, come from anywhere | from tg_memory_alloc. It changes what is fast, not
+ * what is right. */
+typedef enum { TG_ANY_MEMORY = 0, TG_SHARED_MEMORY } tg_memory;
 
 struct tg_problem {
     const tg_primitive *primitive;
@@ -142,6 +145,7 @@ struct tg_problem {
     const tg_algorithm *algorithm;
     tg_mode mode;
     tg_place place;
+    tg_memory memory;
     tg_store store_x, store_y; /* how the buffers hold their boxes; one store in place */
 };
 
@@ -172,6 +176,13 @@ void tg_start_adjoint(tg_op *op, void *y, void *x);
 void tg_finish(tg_op *op);
 
 void tg_free(tg_op **op); /* Collective; sets *op to NULL; NULL may be freed */
+
+/* Calls: Local. Memory that other ranks of the node can read straight, where the system lets them (on
+ * Linux, with the rights to trace each other); else it is ordinary memory. At an address that is a
+ * multiple of 64; its bytes are not set. NULL: no memory. Freed by tg_memory_free, which takes NULL
+ * too, when no operator that uses it is under way. */
+void *tg_memory_alloc(ptrdiff_t bytes);
+void tg_memory_free(void *memory);
 
 /* Calls: Collective. Both take over their operators, also when they fail.
  *   tg_flip    F*: x and y change places. Local, cannot fail

@@ -16,6 +16,7 @@ const char *const check_names[CHECK_KINDS] = {"values", "dot",    "kept",
                                               "guards", "matrix", "oracle"};
 
 enum { GUARD_BYTES = 64, GUARD = 0xA5 };
+static tg_memory buffers_from;
 static const double JUNK = -99.0; /* what unwritten entries hold; no formula gives it */
 
 /* ---- verdicts ---- */
@@ -147,6 +148,7 @@ bool case_words(const char *line, int rank, int size, test_case *c, char text[25
     c->problem.mode = strcmp(word, "yes") == 0 ? TG_ACCUMULATE : TG_REPLACE;
     model_word(line, "in-place", "no", word);
     c->problem.place = strcmp(word, "yes") == 0 ? TG_IN_PLACE : TG_OUT_OF_PLACE;
+    c->problem.memory = buffers_from;
     if (c->problem.dtype == NULL || c->problem.algorithm == NULL) {
         snprintf(text, 256, "no such dtype or algorithm");
         return false;
@@ -197,6 +199,8 @@ bool case_limit(int argc, char **argv, int *i)
         tg_largest_chunk = value;
     else if (strcmp(argv[*i], "--shortest-run") == 0)
         tg_shortest_run = value;
+    else if (strcmp(argv[*i], "--shared-from") == 0)
+        buffers_from = TG_SHARED_MEMORY, tg_least_shared = value;
     else
         return false;
     ++*i;
@@ -317,7 +321,11 @@ static guarded guarded_new(const tg_dtype *dtype, const tg_box *box, const model
                  .box = *box,
                  .store = *store,
                  .entry_size = dtype->size};
-    g.memory = reserve(g.bytes + 2 * GUARD_BYTES);
+    g.memory = buffers_from == TG_SHARED_MEMORY
+                   ? tg_memory_alloc((ptrdiff_t)g.bytes + 2 * GUARD_BYTES)
+                   : reserve(g.bytes + 2 * GUARD_BYTES);
+    if (g.memory == NULL)
+        abort();
     memset(g.memory, GUARD, g.bytes + 2 * GUARD_BYTES);
     g.data = inside ? g.memory + GUARD_BYTES : NULL;
     for (long n = 0; n < model_count(box); n++) {
@@ -375,8 +383,8 @@ static buffers buffers_new(const test_case *c)
 static void buffers_free(buffers *b)
 {
     if (b->x.memory != b->y.memory)
-        free(b->y.memory);
-    free(b->x.memory);
+        tg_memory_free(b->y.memory);
+    tg_memory_free(b->x.memory);
 }
 
 static void write_vector(const tg_dtype *dtype, const tg_box *box, const double *vector,

@@ -12,6 +12,7 @@
  *   --largest-count N         entries in one call of MPI, at most
  *   --node-size N             ranks that count as one node, at most
  *   --largest-chunk BYTES     of a chunk in a node's shared memory, at most
+ *   --shared-from BYTES       buffers that large are mapped by the other ranks of the node
  *   --shortest-run BYTES      of a run that is read from another process
  *   --show                    write every random line; --plant: break every operator on purpose */
 #include "primitives/count.h"
