@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RANKS = TGB_FIRST_OPTION, SIZES, SEED, AUTO_CACHE };
+enum { RANKS = TGB_FIRST_OPTION, SIZES, SEED_OPTION, AUTO_CACHE };
 
 static const struct argp_option options[] = {
     {"ranks", RANKS, "LIST", 0, "rank counts P (default: all ranks)", 0},
     {"sizes", SIZES, "LIST", 0, "bytes for N, as in 8B,64KiB (default: 1KiB)", 0},
-    {"seed", SEED, "N", 0, "of the inputs (default: 1)", 0},
+    {"seed", SEED_OPTION, "N", 0, "of the inputs (default: 1)", 0},
     TGB_AUTO_CACHE_ROW(AUTO_CACHE, 0),
     TGB_HELP_ROW,
     {NULL, 0, NULL, 0, NULL, 0},
@@ -43,7 +43,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         free(w->sweep.sizes);
         return tgb_keep(&w->words,
                         tgb_parse_sizes("--sizes", text, &w->sweep.sizes, &w->sweep.nsizes));
-    case SEED:
+    case SEED_OPTION:
         return tgb_keep(&w->words, tgb_parse_int("--seed", text, 0, LONG_MAX, &w->seed));
     case AUTO_CACHE:
         w->auto_cache = text;

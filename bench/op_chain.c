@@ -183,7 +183,7 @@ void tgb_add_chains(void (*add)(const tgb_operation *row))
                                         .plan = plan,
                                         .messages = messages,
                                         .load = tgb_load_of_layouts,
-                                        .free = free_work};
+                                        .release = free_work};
         for (int k = 0; k < TGB_MAX_ALGORITHMS && tg_dtypes[k]; k++)
             operations[i].dtypes[k] = tg_dtypes[k]->name;
         add(&operations[i]);

@@ -246,7 +246,7 @@ static void add_layer(const tgl_kind *kind, parts *p, void (*add)(const tgb_oper
                              .adjoint_gap = kind->linear ? adjoint_gap : NULL,
                              .flops = flops,
                              .load = load,
-                             .free = free_work};
+                             .release = free_work};
     for (int i = 0; kind->dtypes[i]; i++)
         p->row.dtypes[i] = kind->dtypes[i];
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tgl_algorithm_at(kind, i); i++)

@@ -342,7 +342,7 @@ void tgb_add_machine(void (*add)(const tgb_operation *row))
                                         .plan = plan,
                                         .flops = row->kernel->flops,
                                         .messages = row->kernel->messages,
-                                        .free = free_work};
+                                        .release = free_work};
         add(&operations[i]);
     }
 }

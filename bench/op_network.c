@@ -338,7 +338,7 @@ static void add_network(const tgb_network *n, parts *p, void (*add)(const tgb_op
                         .resolve = resolve,
                         .plan = plan,
                         .flops = flops,
-                        .free = free_work};
+                        .release = free_work};
     add(&p->row);
 }
 

@@ -533,7 +533,7 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
                            .messages = messages,
                            .load = tgb_load_of_layouts,
                            .weigh = weigh,
-                           .free = free_work};
+                           .release = free_work};
     row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)
         row->algorithms[i] = primitive->algorithms[i]->name;

@@ -163,7 +163,7 @@ static void fill_row(const tgb_raw_row *raw, tgb_operation *row)
                            .resolve = raw->resolve,
                            .plan = raw->plan,
                            .load = tgb_load_of_layouts,
-                           .free = raw->free};
+                           .release = raw->release};
     for (int k = 0; k < TGB_MAX_ALGORITHMS && tg_dtypes[k]; k++)
         row->dtypes[k] = tg_dtypes[k]->name;
 }

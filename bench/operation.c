@@ -315,7 +315,7 @@ bool tgb_restores(const tgb_work *work)
 
 void tgb_work_free(tgb_work *work)
 {
-    work->setup->operation->free(work);
+    work->setup->operation->release(work);
     if (!work->one_buffer)
         tg_memory_free(work->y);
     tg_memory_free(work->x);

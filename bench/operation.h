@@ -124,7 +124,7 @@ struct tgb_operation {
     tg_status (*load)(const tgb_setup *setup, tgb_load *load);
     /* Local. Rounds, messages and bytes of a run by its algorithm; NULL: not known. */
     tg_status (*weigh)(const tgb_setup *setup, const tgb_direction *direction, tg_weight *weight);
-    void (*free)(tgb_work *work); /* Collective; what plan made */
+    void (*release)(tgb_work *work); /* Collective; what plan made */
 };
 
 typedef struct tgb_key {

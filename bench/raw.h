@@ -11,7 +11,7 @@ typedef struct {
     const tgb_key *keys;
     tg_status (*resolve)(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
     tg_status (*plan)(tgb_work *work);
-    void (*free)(tgb_work *work);
+    void (*release)(tgb_work *work);
     tgb_direction forward;
 } tgb_raw_row;
 

@@ -29,9 +29,9 @@ static uint64_t leave_barrier(tgb_starts *s)
 
 static void pause_before(const tgb_team *team, uint64_t left_ns)
 {
+    const struct timespec left = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
     if (strcmp(team->clock.kind, "simulated") == 0) /* where time passes only by sleeping */
-        nanosleep(&(struct timespec){(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)},
-                  NULL);
+        nanosleep(&left, NULL);
     else if (left_ns > LAST_NS && (team->machine.oversubscribed || team->machine.yields))
         sched_yield();
 }

@@ -24,7 +24,7 @@ enum {
     CI,
     MIN_REPS,
     MAX_REPS,
-    SEED,
+    SEED_OPTION,
     SYNC,
     CACHE,
     RAW,
@@ -72,7 +72,7 @@ static const struct argp_option options[] = {
      3},
     {"min-reps", MIN_REPS, "N", 0, "repetitions at least (default: 6)", 3},
     {"max-reps", MAX_REPS, "N", 0, "repetitions at most (default: 1000)", 3},
-    {"seed", SEED, "N", 0, "of the inputs (default: 1)", 3},
+    {"seed", SEED_OPTION, "N", 0, "of the inputs (default: 1)", 3},
     {"sync", SYNC, "KIND", 0,
      "how repetitions start: barrier (default), or at a start announced on a clock of all ranks: "
      "window, round-time",
@@ -222,7 +222,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return tgb_keep(&w->words, parse_count("--min-reps", text, &w->rules.min_reps));
     case MAX_REPS:
         return tgb_keep(&w->words, parse_count("--max-reps", text, &w->rules.max_reps));
-    case SEED:
+    case SEED_OPTION:
         return tgb_keep(&w->words, parse_seed(text, &w->rules.seed));
     case SYNC:
         return tgb_keep(&w->words, tgb_sync_find(text, &w->rules.sync));

@@ -13,7 +13,7 @@ enum {
     OPTIMIZER,
     RATE,
     MOMENTUM,
-    SEED,
+    SEED_OPTION,
     DETERMINISTIC,
     OUTPUT,
     CHECKPOINT,
@@ -29,7 +29,7 @@ static const struct argp_option options[] = {
     {"optimizer", OPTIMIZER, "NAME", 0, "sgd (default) or adam", 0},
     {"rate", RATE, "X", 0, "of learning (default: 0.02; adam: 0.001)", 0},
     {"momentum", MOMENTUM, "X", 0, "of the steps; b1 of adam (default: 0.9)", 0},
-    {"seed", SEED, "N", 0, "of the initial values and of the order (default: 1)", 0},
+    {"seed", SEED_OPTION, "N", 0, "of the initial values and of the order (default: 1)", 0},
     {"deterministic", DETERMINISTIC, NULL, 0,
      "refuse what may differ from run to run: algorithms that are chosen by time", 0},
     {"output", OUTPUT, "DIR", 0, "folder for training.csv, made if it is not there", 0},
@@ -81,7 +81,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return tgb_keep(&w->words, tgb_parse_int("--batch", text, 1, 1 << 24, &w->batch));
     case STEPS:
         return tgb_keep(&w->words, tgb_parse_int("--steps", text, 1, 1L << 40, &w->steps));
-    case SEED:
+    case SEED_OPTION:
         return tgb_keep(&w->words, tgb_parse_int("--seed", text, 0, 1L << 40, &w->seed));
     case OPTIMIZER:
         return tgb_keep(&w->words, parse_rule(text, &w->rule));

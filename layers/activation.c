@@ -126,7 +126,7 @@ static void free_activation(tgl_layer *layer)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .free = free_activation};
+    .forward = forward, .backward = backward, .release = free_activation};
 
 /* ---- from words to a plan ---- */
 

@@ -101,7 +101,7 @@ static void free_affine(tgl_layer *layer)
 
 static const tgl_methods methods = {.forward = forward,
                                     .backward = backward,
-                                    .free = free_affine,
+                                    .release = free_affine,
                                     .fill = tgl_affine_fill,
                                     .count_wrong_forward = tgl_affine_count_wrong_forward,
                                     .count_wrong_backward = tgl_affine_count_wrong_backward};

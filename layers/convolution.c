@@ -119,7 +119,8 @@ static void free_layer(tgl_layer *layer)
     free(c);
 }
 
-static const tgl_methods methods = {.forward = forward, .backward = backward, .free = free_layer};
+static const tgl_methods methods = {
+    .forward = forward, .backward = backward, .release = free_layer};
 
 /* ---- plan ---- */
 

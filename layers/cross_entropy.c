@@ -161,7 +161,7 @@ static void fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .free = free_cross_entropy, .fill = fill};
+    .forward = forward, .backward = backward, .release = free_cross_entropy, .fill = fill};
 
 /* ---- words ---- */
 

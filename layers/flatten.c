@@ -55,7 +55,8 @@ static void free_flatten(tgl_layer *layer)
     free(f);
 }
 
-static const tgl_methods methods = {.forward = forward, .backward = backward, .free = free_flatten};
+static const tgl_methods methods = {
+    .forward = forward, .backward = backward, .release = free_flatten};
 
 /* ---- words ---- */
 

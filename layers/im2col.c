@@ -413,6 +413,6 @@ const tgl_conv_kernel tgl_conv_openblas = {.name = "openblas",
                                            .forward = forward,
                                            .backward_data = backward_data,
                                            .backward_weights = backward_weights,
-                                           .free = free_own,
+                                           .release = free_own,
                                            .block = block,
                                            .library = tgl_blas_config};

@@ -111,7 +111,7 @@ void tgl_conv_backward_weights(tgl_conv *conv, const void *x, const void *dy, vo
 void tgl_conv_free(tgl_conv **conv)
 {
     if (*conv)
-        (*conv)->kernel->free(*conv);
+        (*conv)->kernel->release(*conv);
     free(*conv);
     *conv = NULL;
 }

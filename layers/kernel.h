@@ -39,7 +39,7 @@ typedef struct {
     void (*forward)(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y);
     void (*backward_data)(tgl_conv *conv, const void *dy, const void *w, void *dx);
     void (*backward_weights)(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db);
-    void (*free)(tgl_conv *conv); /* of own */
+    void (*release)(tgl_conv *conv); /* of own */
     /* Local. Channels of the blocks that it works in on this machine; 0: rows. */
     int (*block)(const tg_dtype *dtype);
     const char *(*library)(void); /* Local. Name, version, what it uses of this processor */

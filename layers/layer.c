@@ -175,7 +175,7 @@ void tgl_backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
 void tgl_free(tgl_layer **layer)
 {
     if (*layer)
-        (*layer)->methods->free(*layer);
+        (*layer)->methods->release(*layer);
     *layer = NULL;
 }
 

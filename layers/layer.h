@@ -12,7 +12,7 @@
 typedef struct {
     void (*forward)(tgl_layer *layer, const void *x, void *y);
     void (*backward)(tgl_layer *layer, const void *x, const void *dy, void *dx);
-    void (*free)(tgl_layer *layer); /* of everything, the struct included */
+    void (*release)(tgl_layer *layer); /* of everything, the struct included */
     void (*fill)(tgl_layer *layer, uint64_t seed, void *x, void *dy);
     ptrdiff_t (*count_wrong_forward)(const tgl_layer *layer, uint64_t seed, const void *y);
     ptrdiff_t (*count_wrong_backward)(const tgl_layer *layer, uint64_t seed, const void *dx);

@@ -118,7 +118,7 @@ static void fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .free = free_mse, .fill = fill};
+    .forward = forward, .backward = backward, .release = free_mse, .fill = fill};
 
 /* ---- words ---- */
 

@@ -187,7 +187,7 @@ static void free_norm(tgl_layer *layer)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .free = free_norm, .fill = tgl_norm_fill};
+    .forward = forward, .backward = backward, .release = free_norm, .fill = tgl_norm_fill};
 
 tg_status tgl_norm_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
 {

@@ -530,6 +530,6 @@ const tgl_conv_kernel tgl_conv_onednn = {.name = "onednn",
                                          .forward = forward,
                                          .backward_data = backward_data,
                                          .backward_weights = backward_weights,
-                                         .free = free_own,
+                                         .release = free_own,
                                          .block = block,
                                          .library = library};

@@ -210,7 +210,8 @@ static void free_pooling(tgl_layer *layer)
     free(p);
 }
 
-static const tgl_methods methods = {.forward = forward, .backward = backward, .free = free_pooling};
+static const tgl_methods methods = {
+    .forward = forward, .backward = backward, .release = free_pooling};
 
 /* ---- words ---- */
 

@@ -41,7 +41,7 @@ static void free_repartition(tgl_layer *layer)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .free = free_repartition};
+    .forward = forward, .backward = backward, .release = free_repartition};
 
 static const tgl_key keys[] = {{"shape", NULL, true},         {"from", "1x1", false},
                                {"to", "1x1", false},          {"from-ranks", "0..n-1", false},
