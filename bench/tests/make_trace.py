@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """make_trace.py MPI_H OUTPUT
 
-Writes a C file that wraps every function of mpi.h: each call is noted, then passed on to its PMPI name. The notes
-go to $TRACE.RANK when MPI ends, one word a line; trace.h has the rest."""
+Writes a C file that wraps every function of mpi.h and of the headers beside it that it includes (MPICH has its
+prototypes there): each call is noted, then passed on to its PMPI name. The notes go to $TRACE.RANK when MPI ends, one
+word a line; trace.h has the rest."""
+import pathlib
 import re
 import sys
 
@@ -23,13 +25,22 @@ def wrapper(name, arguments):
             f"    return P{name}({', '.join(names)});\n}}\n")
 
 
+def read_header(path):
+    """Its text without comments."""
+    return re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.S)
+
+
 def main(header, output):
-    text = re.sub(r"/\*.*?\*/", "", open(header, encoding="utf-8").read(), flags=re.S)
+    header = pathlib.Path(header)
+    text = read_header(header)
+    beside = [header.parent / name for name in re.findall(r'#\s*include\s+[<"](\w+\.h)[>"]', text)]
+    text = "\n".join([text, *(read_header(path) for path in beside if path.exists())])
+    profiled = set(re.findall(r"\bP(MPI_\w+)\s*\(", text))
     macros = set(re.findall(r"#\s*define\s+(MPI_\w+)\(", text))  # functions that the standard removed
     seen, parts = NOT_WRAPPED | macros, ['#include "bench/tests/trace.h"\n']
     for name, arguments in PROTOTYPE.findall(text):
         arguments = " ".join(arguments.split())
-        if name not in seen and "..." not in arguments:
+        if name in profiled and name not in seen and "..." not in arguments:
             seen.add(name)
             parts.append(wrapper(name, arguments))
     if len(parts) < 200:
