@@ -50,6 +50,8 @@ static const char *mpi_family(void)
     return "openmpi";
 #elif defined(MPICH_VERSION)
     return "mpich";
+#elif defined(SMPI_H)
+    return "smpi";
 #else
     return "other";
 #endif

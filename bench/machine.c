@@ -1,6 +1,10 @@
 /* machine.c: machines by boot id, cores and masks by hwloc. Ranks share a machine when they share a
- * kernel: containers and virtual nodes have names of their own, but one boot id. */
+ * kernel: containers and virtual nodes have names of their own, but one boot id. Simulated ranks
+ * run in one process: their machines are the hosts of the platform, of which nothing but the name
+ * is known. */
 #include "bench/machine.h"
+
+#include "bench/clock.h"
 
 #include <hwloc.h>
 #include <limits.h>
@@ -12,16 +16,24 @@
 
 /* ---- machines ---- */
 
-/* The same number on all ranks of one machine: the boot id, hashed (FNV-1a) into a colour of
- * MPI_Comm_split. */
-int tgb_machine_id(void)
+static void read_boot_id(char *text, int size)
 {
-    char text[128] = "";
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
-    if (!file || !fgets(text, sizeof text, file))
-        gethostname(text, sizeof text - 1);
+    if (!file || !fgets(text, size, file))
+        tgb_machine_name(text, (size_t)size);
     if (file)
         fclose(file);
+}
+
+/* The same number on all ranks of one machine: the boot id, or a simulated host's name, hashed
+ * (FNV-1a) into a colour of MPI_Comm_split. */
+int tgb_machine_id(void)
+{
+    char text[MPI_MAX_PROCESSOR_NAME] = "";
+    if (tgb_clock_simulated())
+        tgb_machine_name(text, sizeof text);
+    else
+        read_boot_id(text, sizeof text);
     uint32_t hash = UINT32_C(2166136261);
     for (const char *c = text; *c; c++)
         hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
@@ -30,9 +42,13 @@ int tgb_machine_id(void)
 
 void tgb_machine_name(char *text, size_t size)
 {
-    if (gethostname(text, size) != 0)
-        text[0] = '\0';
-    text[size - 1] = '\0';
+    char name[MPI_MAX_PROCESSOR_NAME] = "";
+    int length;
+    if (tgb_clock_simulated())
+        MPI_Get_processor_name(name, &length);
+    else if (gethostname(name, sizeof name - 1) != 0)
+        name[0] = '\0';
+    snprintf(text, size, "%s", name);
 }
 
 static void write_range(char *text, size_t size, int lo, int hi, const char *unit)
@@ -147,26 +163,37 @@ static bool yields_by_environment(void)
 #endif
 }
 
-void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
+/* How ranks meet cores; what the cores of the simulating machine do means nothing to simulated
+ * ranks. */
+static void look_at_cores(MPI_Comm comm, MPI_Comm here, int ranks, tgb_machine *machine)
 {
-    MPI_Comm here;
     view v;
-    int rank, ranks, first;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_split(comm, tgb_machine_id(), rank, &here);
-    MPI_Comm_size(here, &ranks);
-    MPI_Comm_rank(here, &first);
-    machine->first_here = first == 0;
-    machine->nodes = reduced(comm, first == 0, MPI_SUM);
-    machine->most_ranks = reduced(comm, ranks, MPI_MAX);
-    write_range(machine->ppn, sizeof machine->ppn, reduced(comm, ranks, MPI_MIN),
-                machine->most_ranks, "");
     open_view(&v);
     bool crowded = ranks > cores_of_all(&v, here);
     crowded = most_on_a_core(&v, here) > 1 || crowded;
     machine->oversubscribed = reduced(comm, crowded, MPI_MAX);
     write_placement(comm, &v, machine);
     close_view(&v);
+}
+
+void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
+{
+    const bool simulated = tgb_clock_simulated();
+    MPI_Comm here;
+    int rank, ranks, first;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_split(comm, tgb_machine_id(), rank, &here);
+    MPI_Comm_size(here, &ranks);
+    MPI_Comm_rank(here, &first);
+    machine->first_here = simulated ? rank == 0 : first == 0;
+    machine->nodes = reduced(comm, first == 0, MPI_SUM);
+    machine->most_ranks = reduced(comm, ranks, MPI_MAX);
+    write_range(machine->ppn, sizeof machine->ppn, reduced(comm, ranks, MPI_MIN),
+                machine->most_ranks, "");
+    if (simulated)
+        snprintf(machine->placement, sizeof machine->placement, "none");
+    else
+        look_at_cores(comm, here, ranks, machine);
     machine->yields = reduced(comm, yields_by_environment(), MPI_MIN);
     MPI_Comm_free(&here);
 }
@@ -176,6 +203,9 @@ void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
 void tgb_machine_binding(char *text, size_t size)
 {
     view v;
+    *text = '\0';
+    if (tgb_clock_simulated())
+        return;
     open_view(&v);
     hwloc_bitmap_list_snprintf(text, size, v.mask);
     close_view(&v);
@@ -183,6 +213,8 @@ void tgb_machine_binding(char *text, size_t size)
 
 tgb_topology tgb_machine_topology(void)
 {
+    if (tgb_clock_simulated())
+        return (tgb_topology){.cores = 0};
     hwloc_topology_t topology;
     hwloc_topology_init(&topology);
     hwloc_topology_load(topology);
@@ -209,6 +241,8 @@ tgb_caches tgb_machine_caches(void)
     static const hwloc_obj_type_t levels[] = {HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE,
                                               HWLOC_OBJ_L3CACHE, HWLOC_OBJ_L4CACHE};
     tgb_caches caches = {.last = 0};
+    if (tgb_clock_simulated())
+        return caches;
     hwloc_topology_t topology;
     hwloc_topology_init(&topology);
     hwloc_topology_load(topology);

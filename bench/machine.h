@@ -7,13 +7,13 @@
 #include <stddef.h>
 
 typedef struct {
-    int nodes;           /* machines, told apart by the boot id of their kernel */
+    int nodes;           /* machines, told apart by the boot id of their kernel; simulated hosts */
     char ppn[32];        /* ranks per machine: "4" or "3-4" */
     int most_ranks;      /* on one machine */
     char placement[64];  /* "none": not bound; else cores in a rank's mask: "1 core", "1-2 cores" */
     bool oversubscribed; /* a machine has more ranks than cores in the union of their masks, or two
                             ranks that may run on one core only, the same */
-    bool first_here;     /* the first rank of its machine; the only field that ranks differ in */
+    bool first_here;     /* the first rank of its kernel; the only field that ranks differ in */
     bool yields;         /* waiting ranks give the core away: so says Open MPI's environment */
 } tgb_machine;
 
@@ -23,7 +23,7 @@ void tgb_machine_look(MPI_Comm comm, tgb_machine *machine);
 /* Calls: Local. The logical CPUs that this rank may run on, as a list: "0-3,8". */
 void tgb_machine_binding(char *text, size_t size);
 
-/* Calls: Local. What this machine has; 0: not known. */
+/* Calls: Local. What this machine has; 0: not known, as of simulated hosts. */
 typedef struct {
     int packages, cores, cpus, numa_nodes; /* cpus: logical ones */
 } tgb_topology;
@@ -32,8 +32,8 @@ tgb_topology tgb_machine_topology(void);
 /* Calls: Local. Version of the library that was asked, as in 2.9. */
 void tgb_machine_library(char *text, size_t size);
 
-/* Calls: Local. The machine's name for itself; and a number made of its boot id, the same on all
- * ranks that share the kernel. */
+/* Calls: Local. The machine's name for itself, or a simulated host's; and a number made of the boot
+ * id, or of that name, the same on all ranks of the machine. */
 void tgb_machine_name(char *text, size_t size);
 int tgb_machine_id(void);
 

@@ -15,7 +15,7 @@ static struct {
 void tgb_phase_enter(tgb_phase phase)
 {
     const uint64_t now_ns = tgb_now_ns();
-    if (spent.since_ns != 0)
+    if (spent.since_ns != 0 && now_ns > spent.since_ns) /* a simulator's clock begins with MPI */
         spent.sum_s[spent.now] += (double)(now_ns - spent.since_ns) / 1e9;
     spent.since_ns = now_ns;
     spent.now = phase;

@@ -1,0 +1,15 @@
+# Simulated ranks: SimGrid's SMPI in the place of an MPI library. Programs that call MPI become shared objects, which its
+# loader smpimain starts once a rank in one process; programs without MPI stay what they are. (smpicc does the same to
+# every program, and smpirun ends in a call of smpimain, after it has divided all words at blanks.)
+find_path(SMPI_INCLUDE mpi.h PATH_SUFFIXES smpi NO_CMAKE_SYSTEM_PATH PATHS /usr/include /usr/local/include REQUIRED)
+find_library(SIMGRID_LIBRARY simgrid REQUIRED)
+get_filename_component(simgrid_folder ${SIMGRID_LIBRARY} DIRECTORY)
+find_program(SMPIMAIN smpimain PATHS ${simgrid_folder} PATH_SUFFIXES simgrid REQUIRED)
+set(MPIEXEC_EXECUTABLE ${SMPIMAIN} CACHE FILEPATH "Loader of simulated ranks" FORCE)
+set(MPI_C_LIBRARIES ${SIMGRID_LIBRARY})
+set(MPI_C_VERSION 3.1)
+add_library(MPI::MPI_C INTERFACE IMPORTED)
+target_include_directories(MPI::MPI_C SYSTEM INTERFACE ${SMPI_INCLUDE})
+target_compile_options(MPI::MPI_C INTERFACE -include ${SMPI_INCLUDE}/smpi_helpers.h)
+target_link_libraries(MPI::MPI_C INTERFACE ${SIMGRID_LIBRARY})
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
