@@ -1,8 +1,10 @@
-/* bench.c: finds tgbench and asks it, as a plain process without an MPI launcher. */
+/* bench.c: finds tgbench and asks it, as a plain process without an MPI launcher, or as a simulation
+ * of one rank. */
 #include "driver/bench.h"
 
 #include "driver/child.h"
 #include "driver/paths.h"
+#include "driver/platform.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +27,15 @@ static char *from_root(const char *folder)
     return path;
 }
 
-static char *find_tgbench(const char *builds)
+static char *find_tgbench(const char *builds, bool simulated)
 {
     char *folder = builds ? from_root(builds) : tgd_program_folder();
-    const char *const inside[] = {"tgbench", "bin/tgbench"};
+    const char *const plain[] = {"tgbench", "bin/tgbench", NULL},
+                      *const shared[] = {"tgbench.so", "bin/tgbench.so",
+                                         builds ? NULL : "../../smpi/bin/tgbench.so", NULL},
+                      *const *inside = simulated ? shared : plain;
     char *found = NULL;
-    for (int i = 0; i < 2 && !found; i++) {
+    for (int i = 0; inside[i] && !found; i++) {
         char *path = tgd_format("%s/%s", folder, inside[i]);
         found = tgd_find_program(path);
         free(path);
@@ -39,10 +44,21 @@ static char *find_tgbench(const char *builds)
     return found;
 }
 
+void tgd_bench_words(const tgd_bench *bench, int ranks, tgd_words *words)
+{
+    if (bench->loader)
+        tgd_words_add(words, bench->loader);
+    tgd_words_add(words, bench->path);
+    if (bench->loader) {
+        tgd_platform_options(ranks, words);
+        tgd_words_add(words, bench->platform);
+    }
+}
+
 static tg_status ask_list(tgd_bench *bench)
 {
     tgd_words words = {NULL, 0};
-    tgd_words_add(&words, bench->path);
+    tgd_bench_words(bench, 1, &words);
     tgd_words_add(&words, "list");
     tgd_words_add(&words, "--json");
     char *output, *errors;
@@ -67,17 +83,36 @@ static void ask_help(tgd_bench *bench)
 {
     tgd_words words = {NULL, 0};
     char *errors;
-    tgd_words_add(&words, bench->path);
+    tgd_bench_words(bench, 1, &words);
     tgd_words_add(&words, "time");
-    tgd_words_add(&words, "--help");
+    tgd_words_add(&words, bench->loader ? "--hel" : "--help"); /* SimGrid keeps --help to itself */
     tgd_child_capture(&words, &bench->help, &errors);
     tgd_words_free(&words);
     free(errors);
 }
 
-tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
+static tg_status open_simulated(const char *builds, const char *platform, tgd_bench *bench)
 {
-    *bench = (tgd_bench){.path = find_tgbench(builds)};
+    *bench = (tgd_bench){.path = find_tgbench(builds, true), .platform = platform};
+    bench->loader = bench->path ? tgd_platform_loader() : NULL;
+    if (bench->loader)
+        return tg_success();
+    const tg_status status =
+        bench->path
+            ? tg_fail(TG_BAD_INPUT, "--simulate: SimGrid's smpimain is not found; expected "
+                                    "smpirun in the PATH, and smpimain in the library folder "
+                                    "beside it")
+            : tg_fail(TG_BAD_INPUT,
+                      "--simulate: tgbench.so is not found in '%.100s'; expected a build of "
+                      "the preset smpi, or its folder behind --builds",
+                      builds ? builds : "build/smpi");
+    tgd_bench_close(bench);
+    return status;
+}
+
+static tg_status open_plain(const char *builds, tgd_bench *bench)
+{
+    *bench = (tgd_bench){.path = find_tgbench(builds, false)};
     if (!bench->path) {
         return builds ? tg_fail(TG_BAD_INPUT,
                                 "--builds '%.150s': expected a folder that holds tgbench or "
@@ -86,7 +121,16 @@ tg_status tgd_bench_open(const char *builds, tgd_bench *bench)
                       : tg_fail(TG_BAD_INPUT, "expected tgbench beside tensorgauge; "
                                               "--builds DIR names another folder");
     }
-    const tg_status status = ask_list(bench);
+    return tg_success();
+}
+
+tg_status tgd_bench_open(const char *builds, const char *platform, tgd_bench *bench)
+{
+    tg_status status =
+        platform ? open_simulated(builds, platform, bench) : open_plain(builds, bench);
+    if (status.code != TG_OK)
+        return status;
+    status = ask_list(bench);
     if (status.code == TG_OK)
         ask_help(bench);
     else
@@ -103,6 +147,7 @@ bool tgd_bench_has_option(const tgd_bench *bench, const char *option)
 void tgd_bench_close(tgd_bench *bench)
 {
     free(bench->path);
+    free(bench->loader);
     free(bench->help);
     json_decref(bench->info);
     *bench = (tgd_bench){.path = NULL};
@@ -142,8 +187,9 @@ tg_status tgd_bench_dry_run(const tgd_bench *bench, const char *cells, const tgd
                             bool json, char **output)
 {
     tgd_words words = {NULL, 0};
-    const char *const arguments[] = {bench->path, "time", "--dry-run", "--cells", cells, "--json"};
-    for (int i = 0; i < (json ? 6 : 5); i++)
+    const char *const arguments[] = {"time", "--dry-run", "--cells", cells, "--json"};
+    tgd_bench_words(bench, 1, &words);
+    for (int i = 0; i < (json ? 5 : 4); i++)
         tgd_words_add(&words, arguments[i]);
     for (int i = 0; i < more->count; i++)
         tgd_words_add(&words, more->word[i]);

@@ -8,15 +8,21 @@
 
 typedef struct {
     char *path;
-    json_t *info; /* what `tgbench list --json` printed: version, build, operations */
-    char *help;   /* what `tgbench time --help` printed */
+    char *loader;         /* of simulated ranks, which starts it; NULL: it starts by itself */
+    const char *platform; /* the path of the simulated machine, the caller's; NULL: a real one */
+    json_t *info;         /* what `tgbench list --json` printed: version, build, operations */
+    char *help;           /* what `tgbench time --help` printed */
 } tgd_bench;
 
 /* Calls: Local. Find tgbench in the folder builds (or its bin/), or beside this program when builds
- * is NULL, and ask it for its list. Errors: TG_BAD_INPUT names the folder or says what tgbench
- * answered. */
-tg_status tgd_bench_open(const char *builds, tgd_bench *bench);
+ * is NULL, and ask it for its list. With a platform it is tgbench.so, also found in the build folder
+ * smpi beside this one. Errors: TG_BAD_INPUT names the folder or says what tgbench answered. */
+tg_status tgd_bench_open(const char *builds, const char *platform, tgd_bench *bench);
 void tgd_bench_close(tgd_bench *bench);
+
+/* Calls: Local. Adds what starts it on simulated ranks, or as a plain process when it is no
+ * simulation: its own words come behind. */
+void tgd_bench_words(const tgd_bench *bench, int ranks, tgd_words *words);
 
 /* Calls: Local. A text of the build ("mpi_family", "mpiexec", "blas_core", ...); "" when it is not
  * there. */

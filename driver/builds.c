@@ -20,25 +20,25 @@ static tg_status check_names(const tgd_builds *builds)
     return tg_success();
 }
 
-static tg_status add_build(tgd_builds *builds, const char *folder)
+static tg_status add_build(tgd_builds *builds, const char *folder, const char *platform)
 {
     builds->at = tgd_resize(builds->at, builds->count + 1, sizeof *builds->at);
     builds->at[builds->count] = (tgd_build){.calibration = NULL};
-    const tg_status status = tgd_bench_open(folder, &builds->at[builds->count].bench);
+    const tg_status status = tgd_bench_open(folder, platform, &builds->at[builds->count].bench);
     builds->count += status.code == TG_OK;
     return status;
 }
 
-tg_status tgd_builds_open(const char *folders, tgd_builds *builds)
+tg_status tgd_builds_open(const char *folders, const char *platform, tgd_builds *builds)
 {
     *builds = (tgd_builds){NULL, 0};
     if (!folders)
-        return add_build(builds, NULL);
+        return add_build(builds, NULL, platform);
     tg_status status = tg_success();
     for (const char *at = folders; status.code == TG_OK; at++) {
         const size_t length = strcspn(at, ",");
         char *folder = tgd_format("%.*s", (int)length, at);
-        status = add_build(builds, folder);
+        status = add_build(builds, folder, platform);
         free(folder);
         at += length;
         if (*at == '\0')

@@ -15,9 +15,10 @@ typedef struct {
     int count; /* at least 1 once opened */
 } tgd_builds;
 
-/* Calls: Local. folders: "DIR,DIR..." or NULL: tgbench beside this program. Errors: TG_BAD_INPUT
+/* Calls: Local. folders: "DIR,DIR..." or NULL: tgbench beside this program. platform: the path of a
+ * simulated machine, or NULL. Errors: TG_BAD_INPUT
  * names a folder, or two builds of one name, which the column `build` could not tell apart. */
-tg_status tgd_builds_open(const char *folders, tgd_builds *builds);
+tg_status tgd_builds_open(const char *folders, const char *platform, tgd_builds *builds);
 
 /* Calls: Local. The launcher of each; words: the user's, or NULL: the one of each build's MPI.
  * Errors: as tgd_launcher_make. */

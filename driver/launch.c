@@ -45,7 +45,9 @@ tg_status tgd_launcher_make(const tgd_bench *bench, const tgd_machine *machine,
                             const char *launcher, tgd_launcher *made)
 {
     *made = (tgd_launcher){.bench = bench, .machine = machine, .is_users = launcher != NULL};
-    if (launcher) {
+    if (bench->loader) {
+        tgd_words_add(&made->words, bench->loader);
+    } else if (launcher) {
         tgd_words_split(&made->words, launcher);
     } else {
         const char *mpiexec = tgd_bench_build(bench, "mpiexec");
@@ -96,12 +98,14 @@ void tgd_launch_words(const tgd_launcher *l, int ranks, tgd_words *words, tgd_wo
     const place where = ranks <= m->cores ? ON_CORES : ranks <= m->cpus ? ON_THREADS : CROWDED;
     const int family = family_of(l->bench);
     *words = *environment = (tgd_words){NULL, 0};
-    for (int i = 0; i < l->words.count; i++)
+    for (int i = 0; i < l->words.count && !l->bench->loader; i++)
         tgd_words_add(words, l->words.word[i]);
-    char count[16];
-    snprintf(count, sizeof count, "%d", ranks);
-    tgd_words_add(words, "-n");
-    tgd_words_add(words, count);
+    if (!l->bench->loader) {
+        char count[16];
+        snprintf(count, sizeof count, "%d", ranks);
+        tgd_words_add(words, "-n");
+        tgd_words_add(words, count);
+    }
     if (!l->is_users) { /* a user's launcher may reach machines whose cores are not known here */
         if (!getenv(families[family].binding))
             tgd_words_split(words, families[family].words[where]);
@@ -115,5 +119,5 @@ void tgd_launch_words(const tgd_launcher *l, int ranks, tgd_words *words, tgd_wo
         add_variable(environment, core);
         free(core);
     }
-    tgd_words_add(words, l->bench->path);
+    tgd_bench_words(l->bench, ranks, words);
 }

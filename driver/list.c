@@ -36,7 +36,7 @@ static void list_campaigns(const char *data)
 static void list_build(const char *folder)
 {
     tgd_bench bench;
-    if (tgd_bench_open(folder, &bench).code != TG_OK)
+    if (tgd_bench_open(folder, NULL, &bench).code != TG_OK)
         return;
     printf("  %-48s %s, BLAS kernel %s\n", bench.path, tgd_bench_build(&bench, "mpi"),
            tgd_bench_build(&bench, "blas_core"));

@@ -6,6 +6,7 @@
 #include "driver/launches.h"
 #include "driver/order.h"
 #include "driver/paths.h"
+#include "driver/platform.h"
 #include "driver/provenance.h"
 #include "driver/ranking.h"
 #include "driver/resume.h"
@@ -31,6 +32,7 @@ typedef struct {
     tgd_run_words words;
     const char *resumed; /* the folder as it was given; NULL: a new run */
     tgd_campaign campaign;
+    tgd_platform platform; /* of a simulated machine; its path is NULL without one */
     tgd_builds builds;
     tgd_machine machine;
     tgd_plan plan;
@@ -56,6 +58,7 @@ static void release(run *r)
     free(r->root_folder);
     free(r->cells_path);
     tgd_builds_close(&r->builds);
+    tgd_platform_free(&r->platform);
     tgd_machine_free(&r->machine);
     tgd_campaign_free(&r->campaign);
 }
@@ -128,10 +131,39 @@ static tg_status read_campaign(run *r)
     return status;
 }
 
+/* A simulator is slower than the machine that it simulates: it may be silent for longer. */
+static const double simulated_stall_s = 600;
+
+/* The simulated machine, if there is one; that of a run that goes on lies in its folder. */
+static tg_status make_platform(run *r)
+{
+    if (!r->words.option[TGD_SIMULATE])
+        return tg_success();
+    if (r->campaign.stall_s < simulated_stall_s)
+        r->campaign.stall_s = simulated_stall_s;
+    char *kept = r->resumed ? tgd_format("%s/platform.xml", r->resumed) : NULL;
+    const tg_status status =
+        tgd_platform_make(kept ? kept : r->words.option[TGD_SIMULATE], &r->platform);
+    free(kept);
+    return status;
+}
+
+static tg_status check_hosts(const run *r)
+{
+    for (int i = 0; i < r->plan.count && r->platform.hosts > 0; i++) {
+        if (r->plan.cell[i].ranks > r->platform.hosts) {
+            return tg_fail(TG_BAD_INPUT, "--simulate '%.80s': %d hosts; expected %d, one a rank",
+                           r->words.option[TGD_SIMULATE], r->platform.hosts, r->plan.cell[i].ranks);
+        }
+    }
+    return tg_success();
+}
+
 static tg_status open_builds(run *r)
 {
     char *before = r->resumed && !r->words.option[TGD_BUILDS] ? tgd_resume_builds(r->record) : NULL;
-    tg_status status = tgd_builds_open(before ? before : r->words.option[TGD_BUILDS], &r->builds);
+    tg_status status = tgd_builds_open(before ? before : r->words.option[TGD_BUILDS],
+                                       r->platform.path, &r->builds);
     free(before);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_builds(r->record, &r->builds);
@@ -171,6 +203,8 @@ static tg_status prepare(run *r)
     if (status.code == TG_OK)
         status = read_campaign(r);
     if (status.code == TG_OK)
+        status = make_platform(r);
+    if (status.code == TG_OK)
         status = open_builds(r);
     if (status.code == TG_OK) {
         tgd_machine_read(&r->machine);
@@ -180,6 +214,8 @@ static tg_status prepare(run *r)
         status = tgd_plan_make(&r->campaign, &r->builds, &r->plan);
     if (status.code == TG_OK)
         status = check_choices(r);
+    if (status.code == TG_OK)
+        status = check_hosts(r);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_plan(r->resumed, &r->plan);
     return status;
@@ -254,14 +290,25 @@ static tg_status keep_choices(run *r)
 /* The files of a folder in which nothing can be measured. */
 static void remove_folder(const run *r)
 {
-    static const char *const names[] = {"plan.tsv", "campaign.ini", "log.txt",
+    static const char *const names[] = {"plan.tsv", "campaign.ini", "platform.xml", "log.txt",
                                         "auto.txt", "run.json",     ".lock"};
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         char *path = in_folder(r, names[i]);
         unlink(path);
         free(path);
     }
     rmdir(r->root_folder);
+}
+
+/* The simulated machine is part of the run. */
+static tg_status keep_platform(run *r)
+{
+    if (!r->platform.path)
+        return tg_success();
+    const tg_status status = tgd_platform_keep(&r->platform, r->root_folder);
+    for (int i = 0; i < r->builds.count; i++)
+        r->builds.at[i].bench.platform = r->platform.path;
+    return status;
 }
 
 /* run.json comes last: a folder that has one has all of them. */
@@ -279,6 +326,8 @@ static tg_status make_folder(run *r, int argc, char *const *argv)
         status = tgd_plan_write(&r->plan, r->cells_path);
     if (status.code == TG_OK)
         status = tgd_write_file(campaign, r->campaign.text);
+    if (status.code == TG_OK)
+        status = keep_platform(r);
     if (status.code == TG_OK)
         status = open_log(r);
     if (status.code == TG_OK)

@@ -52,6 +52,10 @@ static const struct argp_option rows[] = {
      "folder that holds tgbench or bin/tgbench; several are measured in turns", 2},
     {"launcher", FIRST + TGD_LAUNCHER, "WORDS", 0,
      "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
+    {"simulate", FIRST + TGD_SIMULATE, "PLATFORM", 0,
+     "ranks of a machine that is simulated (build preset smpi): an XML file of SimGrid, or "
+     "cluster:N, fat_tree:AxB or torus:AxBxC with ,LATENCY,BANDWIDTH of a link",
+     2},
     {"resume", FIRST + TGD_RESUME, "RUN", 0, "measure what this run folder lacks", 2},
     {"dry-run", FIRST + TGD_DRY_RUN, NULL, 0, "print the cells and measure nothing", 2},
     {"help", FIRST + TGD_HELP, NULL, 0, "print this help", 3},
@@ -118,8 +122,8 @@ static const char *wrong_option(int argc, char **argv)
 
 static tg_status check_resume(const tgd_run_words *w)
 {
-    static const int others[] = {TGD_OUTPUT, TGD_DRY_RUN};
-    for (int i = 0; i < 2; i++) {
+    static const int others[] = {TGD_OUTPUT, TGD_SIMULATE, TGD_DRY_RUN};
+    for (int i = 0; i < 3; i++) {
         if (w->option[others[i]]) {
             return tg_fail(TG_BAD_INPUT, "--%s with --resume; expected one of them",
                            rows[others[i]].name);
@@ -141,6 +145,8 @@ tg_status tgd_run_words_read(int argc, char **argv, tgd_run_words *w)
     }
     if (w->status.code == TG_OK && w->option[TGD_RESUME])
         w->status = check_resume(w);
+    if (w->status.code == TG_OK && w->option[TGD_SIMULATE] && w->option[TGD_LAUNCHER])
+        w->status = tg_fail(TG_BAD_INPUT, "--launcher with --simulate; expected one of them");
     if (w->status.code == TG_OK && !w->campaign && !w->option[TGD_RESUME] && !w->option[TGD_HELP]) {
         w->status = tg_fail(TG_BAD_INPUT, "run: expected the name of a campaign, such as quick; "
                                           "`tensorgauge list` shows them");

@@ -302,7 +302,7 @@ static int prepare_and_check(const words *w)
     tgd_machine machine;
     tgd_launcher launcher;
     char *folder = NULL;
-    tg_status status = tgd_bench_open(w->builds, &bench);
+    tg_status status = tgd_bench_open(w->builds, NULL, &bench);
     if (status.code != TG_OK)
         return tgd_report(status);
     tgd_machine_read(&machine);

@@ -88,7 +88,7 @@ static tg_status prepare(training *t)
     const char *ranks = t->words.option[TGD_TRAIN_RANKS];
     status = tgb_parse_int("--ranks", ranks ? ranks : "1", 1, 1 << 24, &t->ranks);
     if (status.code == TG_OK)
-        status = tgd_bench_open(t->words.option[TGD_TRAIN_BUILDS], &t->bench);
+        status = tgd_bench_open(t->words.option[TGD_TRAIN_BUILDS], NULL, &t->bench);
     if (status.code == TG_OK) {
         tgd_machine_read(&t->machine);
         status = tgd_launcher_make(&t->bench, &t->machine, t->words.option[TGD_TRAIN_LAUNCHER],
