@@ -3,10 +3,10 @@
 
 #include "bench/case.h"
 #include "driver/compare_print.h"
+#include "driver/options.h"
 #include "driver/paths.h"
 #include "driver/plot_draw.h"
 
-#include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ enum { GOOD = 0, SLOWER = 1, LINES = 40 };
 
 /* ---- words ---- */
 
-enum { FIRST = 256, TOLERANCE = FIRST, HOLM, OUTPUT, HELP };
+enum { TOLERANCE = TGD_FIRST_KEY, HOLM, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"tolerance", TOLERANCE, "PERCENT", 0,
@@ -22,24 +22,16 @@ static const struct argp_option rows[] = {
     {"holm", HOLM, NULL, 0, "adjust p by Holm instead of Benjamini-Hochberg: fewer false verdicts",
      1},
     {"output", OUTPUT, "DIR", 0, "write compare.csv, compare.json and figures into DIR", 1},
-    {"help", HELP, NULL, 0, "print this help", 2},
+    TGD_HELP_ROW,
     {0},
 };
 
 typedef struct {
+    tgd_options options;
     tgd_words runs;
     tgd_terms terms;
     const char *output;
-    bool help;
-    tg_status status; /* what was wrong with a word */
 } words;
-
-static error_t keep(words *w, tg_status status)
-{
-    if (w->status.code == TG_OK)
-        w->status = status;
-    return w->status.code == TG_OK ? 0 : EINVAL;
-}
 
 static tg_status read_tolerance(const char *text, double *tolerance)
 {
@@ -58,27 +50,20 @@ static error_t take_word(int key, char *text, struct argp_state *state)
     words *w = state->input;
     switch (key) {
     case TOLERANCE:
-        return keep(w, read_tolerance(text, &w->terms.tolerance));
+        return tgd_options_keep(&w->options, read_tolerance(text, &w->terms.tolerance));
     case HOLM:
         w->terms.adjustment = &tgd_holm;
         return 0;
     case OUTPUT:
         w->output = text;
-        return keep(w,
-                    *text ? tg_success() : tg_fail(TG_BAD_INPUT, "--output '': expected a folder"));
-    case HELP:
-        w->help = true;
-        return 0;
+        return tgd_options_keep(&w->options,
+                                *text ? tg_success()
+                                      : tg_fail(TG_BAD_INPUT, "--output '': expected a folder"));
     case ARGP_KEY_ARG:
         tgd_words_add(&w->runs, text);
         return 0;
-    case ARGP_KEY_ERROR:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "compare: option '%.80s' is not known, or has no value or one too "
-                               "many; expected those of tensorgauge compare --help",
-                               state->argv[state->next - 1]));
     default:
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     }
 }
 
@@ -97,14 +82,11 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.terms = {0.05, 0.05, &tgd_benjamini_hochberg}, .status = tg_success()};
-    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
-        w->status =
-            tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge compare --help");
-    if (w->status.code == TG_OK && w->runs.count == 0 && !w->help)
-        w->status = tg_fail(TG_BAD_INPUT, "compare: no run given; expected A B [C...]");
-    return w->status;
+    *w = (words){.terms = {0.05, 0.05, &tgd_benjamini_hochberg}};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && w->runs.count == 0 && !w->options.help)
+        status = tg_fail(TG_BAD_INPUT, "compare: no run given; expected A B [C...]");
+    return status;
 }
 
 /* ---- the verb ---- */
@@ -160,9 +142,8 @@ int tgd_compare(int argc, char **argv)
     tgd_sides sides = {.runs = 0};
     int result = GOOD;
     tg_status status = read_words(argc, argv, &w);
-    if (status.code == TG_OK && w.help) {
-        char name[] = "tensorgauge compare";
-        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+    if (status.code == TG_OK && w.options.help) {
+        tgd_options_help(&grammar, "compare");
     } else if (status.code == TG_OK) {
         status = tgd_sides_read(&w.runs, &sides);
         if (status.code == TG_OK)

@@ -2,37 +2,29 @@
 #include "driver/export.h"
 
 #include "driver/export_formats.h"
+#include "driver/options.h"
 #include "driver/twosample.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST = 256, FORMAT = FIRST, OUTPUT, HELP };
+enum { FORMAT = TGD_FIRST_KEY, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"format", FORMAT, "FORMAT", 0, "osu, imb, json, markdown, latex or extrap", 1},
     {"output", OUTPUT, "FILE", 0, "write there (standard output)", 1},
-    {"help", HELP, NULL, 0, "print this help", 2},
+    TGD_HELP_ROW,
     {0},
 };
 
 typedef struct {
+    tgd_options options;
     tgd_words runs;
     const tgd_format_row *format;
     const char *output;
-    bool help;
-    tg_status status; /* what was wrong with a word */
 } words;
-
-static error_t keep(words *w, tg_status status)
-{
-    if (w->status.code == TG_OK)
-        w->status = status;
-    return w->status.code == TG_OK ? 0 : EINVAL;
-}
 
 static tg_status find_format(const char *name, const tgd_format_row **format)
 {
@@ -57,23 +49,15 @@ static error_t take_word(int key, char *text, struct argp_state *state)
     words *w = state->input;
     switch (key) {
     case FORMAT:
-        return keep(w, find_format(text, &w->format));
+        return tgd_options_keep(&w->options, find_format(text, &w->format));
     case OUTPUT:
         w->output = text;
-        return 0;
-    case HELP:
-        w->help = true;
         return 0;
     case ARGP_KEY_ARG:
         tgd_words_add(&w->runs, text);
         return 0;
-    case ARGP_KEY_ERROR:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "export: option '%.80s' is not known, or has no value or one too "
-                               "many; expected those of tensorgauge export --help",
-                               state->argv[state->next - 1]));
     default:
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     }
 }
 
@@ -89,17 +73,14 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.status = tg_success()};
-    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
-        w->status =
-            tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge export --help");
-    if (w->status.code == TG_OK && !w->help && w->runs.count != 1)
-        w->status = tg_fail(TG_BAD_INPUT, "export: %d runs given; expected one RUN", w->runs.count);
-    if (w->status.code == TG_OK && !w->help && !w->format)
-        w->status = tg_fail(TG_BAD_INPUT, "export: expected --format osu, imb, json, markdown, "
-                                          "latex or extrap");
-    return w->status;
+    *w = (words){.output = NULL};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && !w->options.help && w->runs.count != 1)
+        status = tg_fail(TG_BAD_INPUT, "export: %d runs given; expected one RUN", w->runs.count);
+    if (status.code == TG_OK && !w->options.help && !w->format)
+        status = tg_fail(TG_BAD_INPUT, "export: expected --format osu, imb, json, markdown, "
+                                       "latex or extrap");
+    return status;
 }
 
 /* ---- cells ---- */
@@ -183,12 +164,10 @@ int tgd_export(int argc, char **argv)
 {
     words w;
     tg_status status = read_words(argc, argv, &w);
-    if (status.code == TG_OK && w.help) {
-        char name[] = "tensorgauge export";
-        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
-    } else if (status.code == TG_OK) {
+    if (status.code == TG_OK && w.options.help)
+        tgd_options_help(&grammar, "export");
+    else if (status.code == TG_OK)
         status = export(&w);
-    }
     tgd_words_free(&w.runs);
     return status.code == TG_OK ? 0 : tgd_report(status);
 }

@@ -4,63 +4,47 @@
 #include "bench/case.h"
 #include "driver/folder.h"
 #include "driver/import_tools.h"
+#include "driver/options.h"
 #include "driver/provenance.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST = 256, RANKS = FIRST, NAME, OUTPUT, HELP };
+enum { RANKS = TGD_FIRST_KEY, NAME, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"ranks", RANKS, "P", 0, "ranks of OSU's collectives, which do not print it", 1},
     {"name", NAME, "NAME", 0, "last word of the run folder's name (imported)", 1},
     {"output", OUTPUT, "DIR", 0, "where the run folder is made (results)", 1},
-    {"help", HELP, NULL, 0, "print this help", 2},
+    TGD_HELP_ROW,
     {0},
 };
 
 typedef struct {
+    tgd_options options;
     tgd_words files;
     long ranks;
     const char *name, *output;
-    bool help;
-    tg_status status; /* what was wrong with a word */
 } words;
-
-static error_t keep(words *w, tg_status status)
-{
-    if (w->status.code == TG_OK)
-        w->status = status;
-    return w->status.code == TG_OK ? 0 : EINVAL;
-}
 
 static error_t take_word(int key, char *text, struct argp_state *state)
 {
     words *w = state->input;
     switch (key) {
     case RANKS:
-        return keep(w, tgb_parse_int("--ranks", text, 1, 1 << 30, &w->ranks));
+        return tgd_options_keep(&w->options, tgb_parse_int("--ranks", text, 1, 1 << 30, &w->ranks));
     case NAME:
         w->name = text;
         return 0;
     case OUTPUT:
         w->output = text;
         return 0;
-    case HELP:
-        w->help = true;
-        return 0;
     case ARGP_KEY_ARG:
         tgd_words_add(&w->files, text);
         return 0;
-    case ARGP_KEY_ERROR:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "import: option '%.80s' is not known, or has no value or one too "
-                               "many; expected those of tensorgauge import --help",
-                               state->argv[state->next - 1]));
     default:
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     }
 }
 
@@ -76,14 +60,11 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.name = "imported", .output = "results", .status = tg_success()};
-    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
-        w->status =
-            tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge import --help");
-    if (w->status.code == TG_OK && w->files.count == 0 && !w->help)
-        w->status = tg_fail(TG_BAD_INPUT, "import: no file given; expected FILE...");
-    return w->status;
+    *w = (words){.name = "imported", .output = "results"};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && w->files.count == 0 && !w->options.help)
+        status = tg_fail(TG_BAD_INPUT, "import: no file given; expected FILE...");
+    return status;
 }
 
 /* ---- the run folder ---- */
@@ -165,12 +146,10 @@ int tgd_import(int argc, char **argv)
 {
     words w;
     tg_status status = read_words(argc, argv, &w);
-    if (status.code == TG_OK && w.help) {
-        char name[] = "tensorgauge import";
-        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
-    } else if (status.code == TG_OK) {
+    if (status.code == TG_OK && w.options.help)
+        tgd_options_help(&grammar, "import");
+    else if (status.code == TG_OK)
         status = import(&w);
-    }
     tgd_words_free(&w.files);
     return status.code == TG_OK ? 0 : tgd_report(status);
 }

@@ -11,6 +11,7 @@
 #include "driver/train.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -48,6 +49,20 @@ static int print_help(void)
     return 0;
 }
 
+static int refuse(const char *word)
+{
+    char *known = tgd_copy(verbs[0].name);
+    for (int i = 1; i < VERBS; i++) {
+        char *longer = tgd_format("%s%s%s", known, i + 1 < VERBS ? ", " : " or ", verbs[i].name);
+        free(known);
+        known = longer;
+    }
+    const int result = tgd_report(tg_fail(
+        TG_BAD_INPUT, "verb '%.60s' is not known; expected %s (tensorgauge --help)", word, known));
+    free(known);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
@@ -60,9 +75,5 @@ int main(int argc, char **argv)
     for (int i = 0; i < VERBS; i++)
         if (strcmp(word, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return tgd_report(tg_fail(TG_BAD_INPUT,
-                              "verb '%.60s' is not known; expected run, compare, accept, plot, "
-                              "report, export, import, selfcheck, train or list "
-                              "(tensorgauge --help)",
-                              word));
+    return refuse(word);
 }

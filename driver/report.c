@@ -1,41 +1,33 @@
 /* report.c: the verb report: reads and compares the runs, draws what is missing, writes the page. */
 #include "driver/report.h"
 
+#include "driver/options.h"
 #include "driver/paths.h"
 #include "driver/plot.h"
 #include "driver/plot_draw.h"
 #include "driver/report_write.h"
 #include "driver/text.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- words ---- */
 
-enum { FIRST = 256, OUTPUT = FIRST, HELP };
+enum { OUTPUT = TGD_FIRST_KEY };
 
 static const struct argp_option rows[] = {
     {"output", OUTPUT, "FILE", 0, "the file to write (RUN/report.html; needed for several runs)",
      1},
-    {"help", HELP, NULL, 0, "print this help", 2},
+    TGD_HELP_ROW,
     {0},
 };
 
 typedef struct {
+    tgd_options options;
     tgd_words runs;
     const char *output;
-    bool help;
-    tg_status status; /* what was wrong with a word */
 } words;
-
-static error_t keep(words *w, tg_status status)
-{
-    if (w->status.code == TG_OK)
-        w->status = status;
-    return w->status.code == TG_OK ? 0 : EINVAL;
-}
 
 static error_t take_word(int key, char *text, struct argp_state *state)
 {
@@ -43,21 +35,14 @@ static error_t take_word(int key, char *text, struct argp_state *state)
     switch (key) {
     case OUTPUT:
         w->output = text;
-        return keep(w, *text ? tg_success()
-                             : tg_fail(TG_BAD_INPUT, "report: --output '': expected a file"));
-    case HELP:
-        w->help = true;
-        return 0;
+        return tgd_options_keep(
+            &w->options,
+            *text ? tg_success() : tg_fail(TG_BAD_INPUT, "report: --output '': expected a file"));
     case ARGP_KEY_ARG:
         tgd_words_add(&w->runs, text);
         return 0;
-    case ARGP_KEY_ERROR:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "report: option '%.80s' is not known, or has no value or one too "
-                               "many; expected RUN... [--output FILE]",
-                               state->argv[state->next - 1]));
     default:
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     }
 }
 
@@ -74,18 +59,15 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.status = tg_success()};
-    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
-        w->status =
-            tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge report --help");
-    if (w->status.code == TG_OK && !w->help && w->runs.count == 0)
-        w->status = tg_fail(TG_BAD_INPUT, "report: no run given; expected RUN... [--output FILE]");
-    if (w->status.code == TG_OK && !w->help && w->runs.count > 1 && !w->output)
-        w->status =
+    *w = (words){.output = NULL};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && !w->options.help && w->runs.count == 0)
+        status = tg_fail(TG_BAD_INPUT, "report: no run given; expected RUN... [--output FILE]");
+    if (status.code == TG_OK && !w->options.help && w->runs.count > 1 && !w->output)
+        status =
             tg_fail(TG_BAD_INPUT, "report: %d runs and no --output; expected RUN... --output FILE",
                     w->runs.count);
-    return w->status;
+    return status;
 }
 
 /* ---- figures ---- */
@@ -206,9 +188,8 @@ int tgd_report_runs(int argc, char **argv)
     words w;
     tgd_sides sides = {.runs = 0};
     tg_status status = read_words(argc, argv, &w);
-    if (status.code == TG_OK && w.help) {
-        char name[] = "tensorgauge report";
-        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+    if (status.code == TG_OK && w.options.help) {
+        tgd_options_help(&grammar, "report");
     } else if (status.code == TG_OK) {
         status = tgd_sides_read(&w.runs, &sides);
         char *path = w.output ? tgd_copy(w.output) : tgd_format("%s/report.html", w.runs.word[0]);

@@ -548,7 +548,7 @@ int tgd_run(int argc, char **argv)
         tgd_words_add(&typed, argv[i]);
     tg_status status = tgd_run_words_read(argc, argv, &r.words);
     int result = GOOD;
-    if (status.code == TG_OK && r.words.option[TGD_HELP]) {
+    if (status.code == TG_OK && r.words.options.help) {
         tgd_run_help();
     } else {
         if (status.code == TG_OK)

@@ -1,12 +1,9 @@
 /* run_words.c: options of `tensorgauge run` as rows of argp. */
 #include "driver/run_words.h"
 
-#include <argp.h>
-#include <stdio.h>
-#include <string.h>
+#include <errno.h>
 
-/* argp's keys begin here, so that no option has a short form. */
-enum { FIRST = 256 };
+enum { FIRST = TGD_FIRST_KEY };
 
 static const struct argp_option rows[] = {
     {"ranks", FIRST, "LIST", 0, "rank counts, such as 1,2,4", 1},
@@ -58,10 +55,10 @@ static const struct argp_option rows[] = {
      2},
     {"resume", FIRST + TGD_RESUME, "RUN", 0, "measure what this run folder lacks", 2},
     {"dry-run", FIRST + TGD_DRY_RUN, NULL, 0, "print the cells and measure nothing", 2},
-    {"help", FIRST + TGD_HELP, NULL, 0, "print this help", 3},
+    TGD_HELP_ROW,
     {0},
 };
-_Static_assert(sizeof rows / sizeof *rows == TGD_OPTIONS + 1, "a row for each option");
+_Static_assert(sizeof rows / sizeof *rows == TGD_OPTIONS + 2, "a row for each option");
 
 static error_t take_word(int key, char *text, struct argp_state *state)
 {
@@ -71,11 +68,11 @@ static error_t take_word(int key, char *text, struct argp_state *state)
         return 0;
     }
     if (key != ARGP_KEY_ARG)
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     if (w->campaign) {
-        w->status =
-            tg_fail(TG_BAD_INPUT, "run: '%.80s' is one word too many; expected one CAMPAIGN", text);
-        return EINVAL;
+        return tgd_options_keep(
+            &w->options, tg_fail(TG_BAD_INPUT,
+                                 "run: '%.80s' is one word too many; expected one CAMPAIGN", text));
     }
     w->campaign = text;
     return 0;
@@ -92,34 +89,6 @@ static const struct argp grammar = {
            "missing, 2 wrong words or files, 3 partly done.",
 };
 
-/* Is it one of our options, or the beginning of one? With *value: it takes a value that does not
- * stand in it. */
-static bool is_option(const char *word, bool *value)
-{
-    const size_t length = strcspn(word, "=");
-    for (int i = 0; i < TGD_OPTIONS && length > 2; i++) {
-        if (strncmp(word + 2, rows[i].name, length - 2) == 0 &&
-            (rows[i].arg || word[length] == '\0')) {
-            *value = rows[i].arg && word[length] == '\0';
-            return true;
-        }
-    }
-    return false;
-}
-
-/* argp stops at a wrong option but does not say at which: it is the first unknown one, or else the
- * last word. */
-static const char *wrong_option(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        bool value = false;
-        if (*argv[i] == '-' && !is_option(argv[i], &value))
-            return argv[i];
-        i += value;
-    }
-    return argv[argc - 1];
-}
-
 static tg_status check_resume(const tgd_run_words *w)
 {
     static const int others[] = {TGD_OUTPUT, TGD_SIMULATE, TGD_DRY_RUN};
@@ -134,24 +103,17 @@ static tg_status check_resume(const tgd_run_words *w)
 
 tg_status tgd_run_words_read(int argc, char **argv, tgd_run_words *w)
 {
-    *w = (tgd_run_words){.status = tg_success()};
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    const error_t error = argp_parse(&grammar, argc, argv, flags, NULL, w);
-    if (error != 0 && w->status.code == TG_OK) {
-        w->status = tg_fail(TG_BAD_INPUT,
-                            "run: '%.80s' is no option or has no value; `tensorgauge run --help` "
-                            "shows all of them",
-                            wrong_option(argc, argv));
+    *w = (tgd_run_words){.campaign = NULL};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && w->option[TGD_RESUME])
+        status = check_resume(w);
+    if (status.code == TG_OK && w->option[TGD_SIMULATE] && w->option[TGD_LAUNCHER])
+        status = tg_fail(TG_BAD_INPUT, "--launcher with --simulate; expected one of them");
+    if (status.code == TG_OK && !w->campaign && !w->option[TGD_RESUME] && !w->options.help) {
+        status = tg_fail(TG_BAD_INPUT, "run: expected the name of a campaign, such as quick; "
+                                       "`tensorgauge list` shows them");
     }
-    if (w->status.code == TG_OK && w->option[TGD_RESUME])
-        w->status = check_resume(w);
-    if (w->status.code == TG_OK && w->option[TGD_SIMULATE] && w->option[TGD_LAUNCHER])
-        w->status = tg_fail(TG_BAD_INPUT, "--launcher with --simulate; expected one of them");
-    if (w->status.code == TG_OK && !w->campaign && !w->option[TGD_RESUME] && !w->option[TGD_HELP]) {
-        w->status = tg_fail(TG_BAD_INPUT, "run: expected the name of a campaign, such as quick; "
-                                          "`tensorgauge list` shows them");
-    }
-    return w->status;
+    return status;
 }
 
 const char *tgd_option_name(int option)
@@ -161,6 +123,5 @@ const char *tgd_option_name(int option)
 
 void tgd_run_help(void)
 {
-    char name[] = "tensorgauge run";
-    argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+    tgd_options_help(&grammar, "run");
 }

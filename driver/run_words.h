@@ -2,7 +2,7 @@
 #ifndef TGD_RUN_WORDS_H
 #define TGD_RUN_WORDS_H
 
-#include "primitives/layout.h"
+#include "driver/options.h"
 
 /* Options by their place in the list. The first TGD_SETTINGS of them are settings of a campaign of
  * the same name, which they replace. */
@@ -14,15 +14,14 @@ enum {
     TGD_SIMULATE,
     TGD_RESUME,
     TGD_DRY_RUN,
-    TGD_HELP,
     TGD_OPTIONS
 };
 
 typedef struct {
+    tgd_options options;
     const char *campaign; /* NULL: none */
     const char
         *option[TGD_OPTIONS]; /* its text, "" when it takes none, NULL when it is not given */
-    tg_status status;         /* what was wrong with a word */
 } tgd_run_words;
 
 /* Calls: Local. Errors: TG_BAD_INPUT names the word. */

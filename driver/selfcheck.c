@@ -7,10 +7,10 @@
 #include "driver/checks.h"
 #include "driver/checks_turns.h"
 #include "driver/folder.h"
+#include "driver/options.h"
 #include "driver/paths.h"
 #include "driver/twosample.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@ enum { GOOD = 0, FAILED = 1, PARTLY = 3 };
 
 /* ---- words ---- */
 
-enum { FIRST = 256, BUILDS = FIRST, LAUNCHER, LAUNCHES, BUDGET, OUTPUT, HELP };
+enum { BUILDS = TGD_FIRST_KEY, LAUNCHER, LAUNCHES, BUDGET, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
@@ -30,24 +30,16 @@ static const struct argp_option rows[] = {
     {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 64 (8)", 1},
     {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (120s)", 1},
     {"output", OUTPUT, "DIR", 0, "keep all rows in a new folder in DIR", 1},
-    {"help", HELP, NULL, 0, "print this help", 2},
+    TGD_HELP_ROW,
     {0},
 };
 
 typedef struct {
+    tgd_options options;
     const char *builds, *launcher, *output;
     long launches;
     double budget_s;
-    bool help;
-    tg_status status; /* what was wrong with a word */
 } words;
-
-static error_t keep(words *w, tg_status status)
-{
-    if (w->status.code == TG_OK)
-        w->status = status;
-    return w->status.code == TG_OK ? 0 : EINVAL;
-}
 
 static error_t take_word(int key, char *text, struct argp_state *state)
 {
@@ -59,25 +51,20 @@ static error_t take_word(int key, char *text, struct argp_state *state)
         *texts[key - BUILDS] = text;
         return 0;
     case LAUNCHES:
-        return keep(w, tgb_parse_int("--launches", text, 1, TGD_MOST_VALUES, &w->launches));
+        return tgd_options_keep(
+            &w->options, tgb_parse_int("--launches", text, 1, TGD_MOST_VALUES, &w->launches));
     case BUDGET:
-        return keep(w, tgb_parse_seconds("--budget", text, &w->budget_s));
+        return tgd_options_keep(&w->options, tgb_parse_seconds("--budget", text, &w->budget_s));
     case OUTPUT:
         w->output = text;
         return 0;
-    case HELP:
-        w->help = true;
-        return 0;
     case ARGP_KEY_ARG:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "selfcheck: '%.80s' is one word too many; expected options", text));
-    case ARGP_KEY_ERROR:
-        return keep(w, tg_fail(TG_BAD_INPUT,
-                               "selfcheck: option '%.80s' is not known, or has no value or one too "
-                               "many; expected those of tensorgauge selfcheck --help",
-                               state->argv[state->next - 1]));
+        return tgd_options_keep(&w->options,
+                                tg_fail(TG_BAD_INPUT,
+                                        "selfcheck: '%.80s' is one word too many; expected options",
+                                        text));
     default:
-        return ARGP_ERR_UNKNOWN;
+        return tgd_options_common(key, state);
     }
 }
 
@@ -93,12 +80,9 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    const unsigned flags = ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP;
-    *w = (words){.launches = 8, .budget_s = 120, .status = tg_success()};
-    if (argp_parse(&grammar, argc, argv, flags, NULL, w) != 0 && w->status.code == TG_OK)
-        w->status = tg_fail(TG_BAD_INPUT, "wrong words; expected those of tensorgauge selfcheck "
-                                          "--help");
-    return w->status;
+    *w = (words){.launches = 8, .budget_s = 120};
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    return status;
 }
 
 /* ---- the folder ---- */
@@ -329,9 +313,8 @@ int tgd_selfcheck(int argc, char **argv)
     const tg_status status = read_words(argc, argv, &w);
     if (status.code != TG_OK)
         return tgd_report(status);
-    if (w.help) {
-        char name[] = "tensorgauge selfcheck";
-        argp_help(&grammar, stdout, ARGP_HELP_STD_HELP, name);
+    if (w.options.help) {
+        tgd_options_help(&grammar, "selfcheck");
         return GOOD;
     }
     return prepare_and_check(&w);

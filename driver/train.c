@@ -284,7 +284,7 @@ int tgd_train(int argc, char **argv)
         tgd_words_add(&typed, argv[i]);
     tg_status status = tgd_train_words_read(argc, argv, &t.words);
     int result = GOOD;
-    if (status.code == TG_OK && t.words.option[TGD_TRAIN_HELP]) {
+    if (status.code == TG_OK && t.words.options.help) {
         tgd_train_help();
     } else {
         if (status.code == TG_OK)

@@ -1,75 +1,72 @@
-/* train_words.c: options of `tensorgauge train` as rows. What tgbench understands is passed on as it
+/* train_words.c: options of `tensorgauge train` as rows of argp. What tgbench understands is passed on as it
  * is: tgbench judges it. */
 #include "driver/train_words.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *value, *help;
-} rows[TGD_TRAIN_OPTIONS] = {
-    {"ranks", "P", "ranks (1)"},
-    {"data", "DIR", "images and labels in the IDX format (/usr/share/datasets/fashion-mnist)"},
-    {"epochs", "N", "passes over the training images (10)"},
-    {"batch", "N", "images of a step (256)"},
-    {"steps", "N", "stop after so many steps (the end of the epochs)"},
-    {"optimizer", "NAME", "sgd (default) or adam"},
-    {"rate", "X", "of learning (0.02; adam: 0.001)"},
-    {"momentum", "X", "of the steps; b1 of adam (0.9)"},
-    {"seed", "N", "of the initial values and of the order (1)"},
-    {"deterministic", NULL, "refuse what may differ from run to run"},
-    {"output", "DIR", "where run folders are made (results)"},
-    {"builds", "DIR", "folder that holds tgbench or bin/tgbench"},
-    {"launcher", "WORDS", "MPI launcher with its words, such as 'srun --mpi=pmix'"},
-    {"resume", "RUN", "go on behind the checkpoint of this run folder; the words replace its own"},
-    {"help", NULL, "print this help"},
+enum { FIRST = TGD_FIRST_KEY };
+
+static const struct argp_option rows[] = {
+    {"ranks", FIRST, "P", 0, "ranks (1)", 1},
+    {"data", FIRST + 1, "DIR", 0,
+     "images and labels in the IDX format (/usr/share/datasets/fashion-mnist)", 1},
+    {"epochs", FIRST + 2, "N", 0, "passes over the training images (10)", 1},
+    {"batch", FIRST + 3, "N", 0, "images of a step (256)", 1},
+    {"steps", FIRST + 4, "N", 0, "stop after so many steps (the end of the epochs)", 1},
+    {"optimizer", FIRST + 5, "NAME", 0, "sgd (default) or adam", 1},
+    {"rate", FIRST + 6, "X", 0, "of learning (0.02; adam: 0.001)", 1},
+    {"momentum", FIRST + 7, "X", 0, "of the steps; b1 of adam (0.9)", 1},
+    {"seed", FIRST + 8, "N", 0, "of the initial values and of the order (1)", 1},
+    {"deterministic", FIRST + 9, NULL, 0, "refuse what may differ from run to run", 1},
+    {"output", FIRST + TGD_TRAIN_OUTPUT, "DIR", 0, "where run folders are made (results)", 2},
+    {"builds", FIRST + TGD_TRAIN_BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 2},
+    {"launcher", FIRST + TGD_TRAIN_LAUNCHER, "WORDS", 0,
+     "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
+    {"resume", FIRST + TGD_TRAIN_RESUME, "RUN", 0,
+     "go on behind the checkpoint of this run folder; the words replace its own", 2},
+    TGD_HELP_ROW,
+    {0},
 };
+_Static_assert(sizeof rows / sizeof *rows == TGD_TRAIN_OPTIONS + 2, "a row for each option");
 
 static const char network[] = "network"; /* its name among the settings */
 
-/* The row of --NAME or --NAME=VALUE; TGD_TRAIN_OPTIONS: none. */
-static int find(const char *word)
+static error_t take_word(int key, char *text, struct argp_state *state)
 {
-    const size_t length = strcspn(word, "=");
-    int i = 0;
-    while (i < TGD_TRAIN_OPTIONS &&
-           (strncmp(word, "--", 2) != 0 || strlen(rows[i].name) != length - 2 ||
-            strncmp(word + 2, rows[i].name, length - 2) != 0))
-        i++;
-    return i;
+    tgd_train_words *w = state->input;
+    if (key >= FIRST && key < FIRST + TGD_TRAIN_OPTIONS) {
+        w->option[key - FIRST] = text ? text : "";
+        return 0;
+    }
+    if (key != ARGP_KEY_ARG)
+        return tgd_options_common(key, state);
+    if (w->network) {
+        return tgd_options_keep(&w->options,
+                                tg_fail(TG_BAD_INPUT,
+                                        "train: '%.80s' is one word too many; expected one NETWORK",
+                                        text));
+    }
+    w->network = text;
+    return 0;
 }
 
-static tg_status read_option(int argc, char **argv, int *at, tgd_train_words *w)
-{
-    const char *word = argv[*at], *inside = strchr(word, '=');
-    const int i = find(word);
-    if (i == TGD_TRAIN_OPTIONS || (!rows[i].value && inside)) {
-        return tg_fail(
-            TG_BAD_INPUT,
-            "train: unknown option '%.80s'; `tensorgauge train --help` shows all of them", word);
-    }
-    if (rows[i].value && !inside && *at + 1 == argc)
-        return tg_fail(TG_BAD_INPUT, "train: --%s has no value; expected %s", rows[i].name,
-                       rows[i].value);
-    w->option[i] = inside ? inside + 1 : rows[i].value ? argv[++*at] : "";
-    return tg_success();
-}
+static const struct argp grammar = {
+    .options = rows,
+    .parser = take_word,
+    .args_doc = "NETWORK\n--resume RUN",
+    .doc = "Trains a network: a name in networks/, such as lenet5, or a file with a layer on each "
+           "line. Makes a run folder with training.csv, a checkpoint of each epoch, run.json, "
+           "log.txt and the curves in figures/.\vSIGINT, SIGTERM or SIGUSR1 ends it behind the "
+           "step in flight, with a checkpoint; a second one at once. Exit status: 0 good, 1 the "
+           "launch failed, 2 wrong words or files, 3 stopped by a signal.",
+};
 
 tg_status tgd_train_words_read(int argc, char **argv, tgd_train_words *w)
 {
     *w = (tgd_train_words){.network = NULL};
-    tg_status status = tg_success();
-    for (int i = 1; i < argc && status.code == TG_OK; i++)
-        if (argv[i][0] == '-')
-            status = read_option(argc, argv, &i, w);
-        else if (w->network)
-            status = tg_fail(TG_BAD_INPUT,
-                             "train: '%.80s' is one word too many; expected one NETWORK", argv[i]);
-        else
-            w->network = argv[i];
-    if (status.code == TG_OK && !w->network && !w->option[TGD_TRAIN_RESUME] &&
-        !w->option[TGD_TRAIN_HELP])
+    tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
+    if (status.code == TG_OK && !w->network && !w->option[TGD_TRAIN_RESUME] && !w->options.help)
         status =
             tg_fail(TG_BAD_INPUT, "train: expected a network, such as lenet5, or --resume RUN");
     return status;
@@ -77,19 +74,7 @@ tg_status tgd_train_words_read(int argc, char **argv, tgd_train_words *w)
 
 void tgd_train_help(void)
 {
-    puts("Usage: tensorgauge train NETWORK [OPTION...]\n"
-         "  or:  tensorgauge train --resume RUN [OPTION...]\n"
-         "Trains a network: a name in networks/, such as lenet5, or a file with a layer on each "
-         "line. Makes a run\n"
-         "folder with training.csv, a checkpoint of each epoch, run.json, log.txt and the curves "
-         "in figures/.\n");
-    for (int i = 0; i < TGD_TRAIN_OPTIONS; i++)
-        printf("  --%-14s %-6s %s\n", rows[i].name, rows[i].value ? rows[i].value : "",
-               rows[i].help);
-    puts("\nSIGINT, SIGTERM or SIGUSR1 ends it behind the step in flight, with a checkpoint; a "
-         "second one at\n"
-         "once. Exit status: 0 good, 1 the launch failed, 2 wrong words or files, 3 stopped by a "
-         "signal.");
+    tgd_options_help(&grammar, "train");
 }
 
 json_t *tgd_train_settings(const tgd_train_words *words)
@@ -119,7 +104,7 @@ void tgd_train_pass(const tgd_train_words *words, tgd_words *list)
             char *name = tgd_format("--%s", rows[i].name);
             tgd_words_add(list, name);
             free(name);
-            if (rows[i].value)
+            if (rows[i].arg)
                 tgd_words_add(list, words->option[i]);
         }
     }

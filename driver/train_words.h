@@ -2,6 +2,7 @@
 #ifndef TGD_TRAIN_WORDS_H
 #define TGD_TRAIN_WORDS_H
 
+#include "driver/options.h"
 #include "driver/text.h"
 
 #include <jansson.h>
@@ -16,11 +17,11 @@ enum {
     TGD_TRAIN_BUILDS,
     TGD_TRAIN_LAUNCHER,
     TGD_TRAIN_RESUME,
-    TGD_TRAIN_HELP,
     TGD_TRAIN_OPTIONS
 };
 
 typedef struct {
+    tgd_options options;
     const char *network;                   /* NULL: none */
     const char *option[TGD_TRAIN_OPTIONS]; /* its text, "" when it takes none, NULL: not given */
 } tgd_train_words;
