@@ -151,7 +151,10 @@ static int show_usage(const tgb_launch *launch)
 {
     if (!launch->speaks)
         return TGB_GOOD;
-    puts("usage: tgbench VERB ...     (under the launcher of its MPI library)\n");
+    puts(
+        "usage: tgbench VERB ...\n"
+        "Checks and times linear operators of model parallelism and layers made of them, under the "
+        "launcher of its MPI library.\n");
     for (int i = 0; i < VERBS; i++)
         printf("  tgbench %-6s %s\n", verbs[i].name, verbs[i].summary);
     puts("\ntgbench VERB --help shows the options of a verb; tgbench --version the version.\n"

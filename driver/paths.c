@@ -24,18 +24,31 @@ char *tgd_program_folder(void)
     return tgd_copy(path);
 }
 
-char *tgd_data_folder(void)
+/* The folder of data beside the programs; NULL: this program was not installed. */
+static char *installed_data(void)
 {
     const char *build = TGD_SOURCE_DIR "/build/";
     char *program = tgd_program_folder();
-    char *shared = tgd_format("%s/../share/tensorgauge", program);
-    const bool installed =
-        strncmp(program, build, strlen(build)) != 0 && access(shared, R_OK | X_OK) == 0;
+    char *shared = tgd_format("%s/%s", program, TGD_SHARED);
+    const bool built = strncmp(program, build, strlen(build)) == 0;
     free(program);
-    if (installed)
+    if (!built && access(shared, R_OK | X_OK) == 0)
         return shared;
     free(shared);
-    return tgd_copy(TGD_SOURCE_DIR);
+    return NULL;
+}
+
+char *tgd_data_folder(void)
+{
+    char *installed = installed_data();
+    return installed ? installed : tgd_copy(TGD_SOURCE_DIR);
+}
+
+bool tgd_is_installed(void)
+{
+    char *installed = installed_data();
+    free(installed);
+    return installed != NULL;
 }
 
 static bool can_run(const char *path)

@@ -8,8 +8,9 @@
 char *tgd_program_folder(void); /* the folder of the running program */
 
 /* The folder of campaigns/ and plots/: the source tree for a program beneath its build/, else
- * ../share/tensorgauge beside the program's folder. */
+ * ../share/tensorgauge from the program's folder, wherever the installed tree has been moved to. */
 char *tgd_data_folder(void);
+bool tgd_is_installed(void); /* the data are beside the program, not in the source tree */
 
 /* A program's path: name itself when it holds a slash and can be run, else the first match in PATH;
  * or NULL. */

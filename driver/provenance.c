@@ -3,6 +3,7 @@
 
 #include "bench/record.h"
 #include "driver/child.h"
+#include "driver/paths.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,9 +123,12 @@ static char *ask_git(const char *const *arguments)
     return output;
 }
 
-/* Commit and dirty flag of the source tree, when it is the top of a git tree and git is there. */
+/* Commit and dirty flag of the source tree, when it is the top of a git tree and git is there. An
+ * installed program does not know what became of the tree that it was built from. */
 static json_t *source_of(void)
 {
+    if (tgd_is_installed())
+        return json_null();
     static const char *const head[] = {"rev-parse", "--show-prefix", "HEAD", NULL};
     static const char *const changes[] = {"status", "--porcelain", NULL};
     char *commit = ask_git(head);
