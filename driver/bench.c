@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The first line of what a child printed, without the name of tgbench in front. */
 static const char *first_line(char *text)
@@ -18,18 +17,9 @@ static const char *first_line(char *text)
     return strncmp(text, "tgbench: ", 9) == 0 ? text + 9 : text;
 }
 
-/* The folder's path from the root, so that a run can be resumed from another folder. */
-static char *from_root(const char *folder)
-{
-    char *here = *folder == '/' ? NULL : getcwd(NULL, 0);
-    char *path = here ? tgd_format("%s/%s", here, folder) : tgd_copy(folder);
-    free(here);
-    return path;
-}
-
 static char *find_tgbench(const char *builds, bool simulated)
 {
-    char *folder = builds ? from_root(builds) : tgd_program_folder();
+    char *folder = builds ? tgd_from_root(builds) : tgd_program_folder();
     const char *const plain[] = {"tgbench", "bin/tgbench", NULL},
                       *const shared[] = {"tgbench.so", "bin/tgbench.so",
                                          builds ? NULL : "../../smpi/bin/tgbench.so", NULL},

@@ -7,6 +7,7 @@
 #include "driver/report.h"
 #include "driver/run.h"
 #include "driver/selfcheck.h"
+#include "driver/submit.h"
 #include "driver/text.h"
 #include "driver/train.h"
 
@@ -19,6 +20,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } verbs[] = {
     {"run", "CAMPAIGN [OPTION...]", "measure a campaign; makes a run folder", tgd_run},
+    {"submit", "CAMPAIGN --nodes N", "write, and with --go submit, a job of Slurm that runs one",
+     tgd_submit},
     {"compare", "A B [C...] [OPTION...]", "which cells of runs are faster, slower or the same",
      tgd_compare},
     {"accept", "RUN [--reference REF]", "pass or fail, and which rank, machine or link",

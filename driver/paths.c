@@ -51,6 +51,14 @@ bool tgd_is_installed(void)
     return installed != NULL;
 }
 
+char *tgd_from_root(const char *path)
+{
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+    char *whole = here ? tgd_format("%s/%s", here, path) : tgd_copy(path);
+    free(here);
+    return whole;
+}
+
 static bool can_run(const char *path)
 {
     struct stat status;

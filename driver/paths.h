@@ -12,6 +12,9 @@ char *tgd_program_folder(void); /* the folder of the running program */
 char *tgd_data_folder(void);
 bool tgd_is_installed(void); /* the data are beside the program, not in the source tree */
 
+/* The path from the root, so that it is right from another folder, too. */
+char *tgd_from_root(const char *path);
+
 /* A program's path: name itself when it holds a slash and can be run, else the first match in PATH;
  * or NULL. */
 char *tgd_find_program(const char *name);

@@ -70,32 +70,11 @@ static char *in_folder(const run *r, const char *name)
 
 /* ---- before something is written ---- */
 
-/* A campaign by its name or path. */
-static tg_status find_campaign(const char *name, char **path)
-{
-    const size_t length = strlen(name);
-    if (strchr(name, '/') || (length > 4 && strcmp(name + length - 4, ".ini") == 0)) {
-        *path = tgd_copy(name);
-        return tg_success();
-    }
-    char *data = tgd_data_folder();
-    tg_status status = tg_success();
-    *path = tgd_format("%s/campaigns/%s.ini", data, name);
-    if (access(*path, R_OK) != 0) {
-        status = tg_fail(TG_BAD_INPUT,
-                         "campaign '%.60s': expected a name in '%.100s/campaigns' or the path of "
-                         "an INI file",
-                         name, data);
-    }
-    free(data);
-    return status;
-}
-
 /* A campaign that is named together with --resume has to be the run's own. */
 static tg_status compare_campaign(const run *r)
 {
     char *path = NULL;
-    tg_status status = find_campaign(r->words.campaign, &path);
+    tg_status status = tgd_campaign_find(r->words.campaign, &path);
     char *text = status.code == TG_OK ? tgd_read_file(path) : NULL;
     if (status.code == TG_OK && (!text || strcmp(text, r->campaign.text) != 0)) {
         status = tg_fail(TG_BAD_INPUT,
@@ -115,7 +94,7 @@ static tg_status read_campaign(run *r)
     if (r->resumed)
         path = tgd_format("%s/campaign.ini", r->resumed);
     else
-        status = find_campaign(r->words.campaign, &path);
+        status = tgd_campaign_find(r->words.campaign, &path);
     if (status.code == TG_OK)
         status = tgd_campaign_read(path, &r->campaign);
     if (status.code == TG_OK && r->resumed && r->words.campaign)

@@ -440,7 +440,7 @@ class Bad(Case):
         def said(*words):
             return subprocess.run([PROGRAM, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True)
 
-        self.expect_error(said(), "expected run, compare, accept, plot, report, export, import, selfcheck, train or list")
+        self.expect_error(said(), "expected run, submit, compare, accept, plot, report, export, import, selfcheck, train or list")
         self.expect_error(said("walk"), "'walk'", "expected")
         self.expect_error(said("run"), "expected the name of a campaign")
         self.expect_error(said("run", "no-such-campaign"), "'no-such-campaign'", "expected")
