@@ -72,6 +72,20 @@ class Installed(unittest.TestCase):
         run([tool, "plot", folder], self.elsewhere, hidden=self.hidden)
         self.assertTrue(list((folder / "figures").glob("*.pdf")))
 
+    @unittest.skipUnless(shutil.which("tclsh"), "tclsh is not installed")
+    def test_module(self):
+        module, = (self.prefix / "share" / "modulefiles" / "tensorgauge").iterdir()
+        script = ("foreach word {module-whatis conflict} { proc $word args {} }\n"
+                  "proc prepend-path {name path} { puts [list $name $path] }\n"
+                  "set ModulesCurrentModulefile [lindex $argv 0]\nsource $ModulesCurrentModulefile\n")
+        (self.folder / "read.tcl").write_text(script)
+        told = run(["tclsh", self.folder / "read.tcl", module], self.elsewhere, hidden=self.hidden)
+        paths = dict(line.split(" ", 1) for line in told.splitlines())
+        self.assertEqual(paths["PATH"], f"{{{self.prefix}/bin}}")
+        self.assertEqual(paths["CMAKE_PREFIX_PATH"], f"{{{self.prefix}}}")
+        self.assertEqual(paths["PKG_CONFIG_PATH"], f"{{{self.pkgconfig}}}")
+        self.assertTrue((pathlib.Path(paths["MANPATH"].strip("{}")) / "man1" / "tensorgauge.1").is_file())
+
     def check_examples(self, folder):
         mpiexec = json.loads(run([self.prefix / "bin" / "tgbench", "list", "--json"], "/"))["build"]["mpiexec"]
         for name, ranks in (("halo_stencil", 2), ("distributed_layer", 3)):

@@ -14,7 +14,8 @@ FILES = """bin/tensorgauge bin/tgbench lib/libtg.a lib/libtg_layout.a lib/libtgl
     include/tensorgauge/primitives/layout.h include/tensorgauge/primitives/store.h include/tensorgauge/layers/layers.h
     share/tensorgauge/campaigns/quick.ini share/tensorgauge/networks/lenet5.txt share/tensorgauge/plots/style.gp
     share/doc/tensorgauge/README.md share/doc/tensorgauge/LICENSE share/doc/tensorgauge/examples/halo_stencil.c
-    share/man/man1/tensorgauge-run.1 share/bash-completion/completions/tensorgauge""".split()
+    share/man/man1/tensorgauge-run.1 share/bash-completion/completions/tensorgauge
+    share/tensorgauge/reframe/tensorgauge_check.py""".split()
 
 
 def run(*words):
