@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* A box of cells and their values, row by row. */
 typedef struct {
@@ -74,7 +73,7 @@ static void begin(const field *f, const tg_box *part)
 }
 
 /* Steps on one buffer; halo NULL: it holds the whole grid. Returns the buffer of the last step. */
-static field run(tg_op *halo, tg_box held, tg_box owned, int steps)
+static field run(tg_op *halo, tg_box held, tg_box owned, long steps)
 {
     field old = make_field(held), new = make_field(held);
     tg_box inner = owned; /* needs no neighbour */
@@ -83,7 +82,7 @@ static field run(tg_op *halo, tg_box held, tg_box owned, int steps)
         inner.hi[a]--;
     }
     begin(&old, &owned);
-    for (int step = 0; step < steps; step++) {
+    for (long step = 0; step < steps; step++) {
         if (halo)
             tg_start(halo, old.u, old.u);
         compute(&old, &new, &owned, &inner, true);
@@ -104,8 +103,9 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     MPI_Comm_size(MPI_COMM_WORLD, &P);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    const ptrdiff_t extent[2] = {argc > 1 ? atol(argv[1]) : 60, argc > 2 ? atol(argv[2]) : 40};
-    const int steps = argc > 3 ? atoi(argv[3]) : 20;
+    const ptrdiff_t extent[2] = {argc > 1 ? strtol(argv[1], NULL, 10) : 60,
+                                 argc > 2 ? strtol(argv[2], NULL, 10) : 40};
+    const long steps = argc > 3 ? strtol(argv[3], NULL, 10) : 20;
 
     /* The layout: the grid of ranks that the primitive prefers, and a window on both axes. */
     const tg_primitive *primitive = tg_primitive_find("halo");
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
             wrong += cell(&mine, i, j) != cell(&alone, i, j);
     MPI_Allreduce(&wrong, &all, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
     if (rank == 0)
-        printf("%s cells on a grid of %s ranks, %d steps: %ld wrong\n", shape, grid, steps, all);
+        printf("%s cells on a grid of %s ranks, %ld steps: %ld wrong\n", shape, grid, steps, all);
     tg_free(&halo);
     tg_layout_free(&problem.x);
     tg_layout_free(&problem.y);
