@@ -100,7 +100,8 @@ tg_status tgd_comparison_draw(const tgd_comparison *c, const char *gnuplot, cons
     }
     if (status.code == TG_OK) {
         tgd_figures figures = tgd_figures_make(&points, tgd_compare_kinds);
-        status = tgd_figures_draw(&figures, &points, gnuplot, folder, told);
+        const tgd_easel easel = {.gnuplot = gnuplot, .folder = folder, .told = told};
+        status = tgd_figures_draw(&figures, &points, &easel);
         tgd_figures_free(&figures);
     }
     tgd_points_free(&points);

@@ -26,7 +26,7 @@ static const struct {
      tgd_compare},
     {"accept", "RUN [--reference REF]", "pass or fail, and which rank, machine or link",
      tgd_accept},
-    {"plot", "RUN... [--output DIR]", "draw the figures of run folders", tgd_plot},
+    {"plot", "RUN... [options]", "draw the figures of run folders", tgd_plot},
     {"report", "RUN... [--output FILE]", "what runs say, as one HTML file for somebody else",
      tgd_report_runs},
     {"export", "RUN --format FORMAT", "the cells as OSU, IMB, JSON, Markdown, LaTeX or Extra-P",

@@ -4,9 +4,9 @@
 
 #include "primitives/layout.h"
 
-/* Calls: Local. argv[0] is the verb: `plot RUN... [--output DIR]`. For each run it reads
+/* Calls: Local. argv[0] is the verb: `plot RUN... [options]`. For each run it reads
  * RUN/cells.csv, chooses the figures that the cells can carry and writes NAME.csv, .gp, .txt, .pdf,
- * .svg and .png into RUN/figures. Returns the exit status: 0, or 2 for wrong words or files (one
+ * .svg and .png into RUN/figures; for several runs with --output DIR the same of all together, into DIR. Returns the exit status: 0, or 2 for wrong words or files (one
  * line on standard error, and nothing written). */
 int tgd_plot(int argc, char **argv);
 

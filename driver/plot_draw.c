@@ -67,7 +67,7 @@ tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *
 }
 
 tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,
-                           const char *gnuplot, const char *folder, FILE *told)
+                           const tgd_easel *easel)
 {
     char *data = tgd_data_folder(), *plots = tgd_format("%s/plots", data);
     tg_status status = tg_success();
@@ -77,15 +77,17 @@ tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,
             const tgd_figure *figure = &figures->at[i];
             tgd_scripts scripts;
             status = tgd_scripts_read(plots, figure->kind->script, &scripts);
+            scripts.paper = easel->paper ? easel->paper : scripts.paper;
+            scripts.latex = easel->latex;
             if (status.code == TG_OK && pass == 1) {
-                status = i == 0 ? tgd_make_folders(folder) : status;
-                status = status.code == TG_OK ? tgd_figure_write(figure, points, &scripts, folder)
-                                              : status;
-                status =
-                    status.code == TG_OK ? tgd_gnuplot_draw(gnuplot, folder, figure->name) : status;
-                if (status.code == TG_OK && told) {
-                    fprintf(told, "%s/%s.pdf\n", folder, figure->name);
-                    fflush(told);
+                status = i == 0 ? tgd_make_folders(easel->folder) : status;
+                if (status.code == TG_OK)
+                    status = tgd_figure_write(figure, points, &scripts, easel->folder);
+                if (status.code == TG_OK)
+                    status = tgd_gnuplot_draw(easel->gnuplot, easel->folder, figure->name);
+                if (status.code == TG_OK && easel->told) {
+                    fprintf(easel->told, "%s/%s.pdf\n", easel->folder, figure->name);
+                    fflush(easel->told);
                 }
             }
             tgd_scripts_free(&scripts);

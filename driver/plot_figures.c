@@ -84,6 +84,15 @@ static void append(char **text, const char *separator, const char *more)
     *text = longer;
 }
 
+static bool has_word(const char *text, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+        if ((at == text || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
 /* The words of a case that not all points of the same operation have. */
 static void append_own_words(char **label, const tgd_point *p, const choice *points)
 {
@@ -91,13 +100,9 @@ static void append_own_words(char **label, const tgd_point *p, const choice *poi
     tgd_words_split(&words, p->part[TGD_PART_WORDS]);
     for (int w = 0; w < words.count; w++) {
         bool common = true;
-        for (int i = 0; i < points->count && common; i++) {
-            tgd_words theirs = {NULL, 0};
-            tgd_words_split(&theirs, points->at[i]->part[TGD_PART_WORDS]);
-            common =
-                strcmp(points->at[i]->op, p->op) != 0 || tgd_words_have(&theirs, words.word[w]);
-            tgd_words_free(&theirs);
-        }
+        for (int i = 0; i < points->count && common; i++)
+            common = strcmp(points->at[i]->op, p->op) != 0 ||
+                     has_word(points->at[i]->part[TGD_PART_WORDS], words.word[w]);
         if (!common)
             append(label, " ", words.word[w]);
     }
@@ -127,7 +132,7 @@ static char *label_of(const tgd_kind *kind, const tgd_point *p, const choice *po
 {
     static const tgd_part order[] = {TGD_PART_ALGORITHM, TGD_PART_DIRECTION, TGD_PART_RANKS,
                                      TGD_PART_SIZE,      TGD_PART_WORK,      TGD_PART_DTYPE,
-                                     TGD_PART_BUILD,     TGD_PART_LAYOUT};
+                                     TGD_PART_BUILD,     TGD_PART_LAYOUT,    TGD_PART_RUN};
     const char *op = p->raw       ? p->op + strlen("raw:")
                      : p->machine ? p->op + strlen("machine:")
                                   : p->op;
@@ -231,7 +236,7 @@ static int most_looks(const tgd_kind *kind)
 static int dress(tgd_figure *figure)
 {
     const unsigned same =
-        (BIT(BESIDE) | BIT(SIZE) | BIT(WORK) | BIT(RANKS) | BIT(DTYPE) | BIT(BUILD)) &
+        (BIT(BESIDE) | BIT(SIZE) | BIT(WORK) | BIT(RANKS) | BIT(DTYPE) | BIT(BUILD) | BIT(RUN)) &
         series_parts(figure->kind);
     int looks = 0, shape = 0;
     for (int s = 0; s < figure->count; s++) {
@@ -352,91 +357,160 @@ static void share_bounds(tgd_figure *figure)
         }
 }
 
+/* The points that agree with points->at[first] in some parts, in their order; they are then taken. */
+static choice take_alike(const choice *points, int first, unsigned parts, bool *taken)
+{
+    choice alike = {NULL, 0};
+    for (int i = first; i < points->count; i++)
+        if (!taken[i] && agree(points->at[first], points->at[i], parts)) {
+            taken[i] = true;
+            choose(&alike, points->at[i]);
+        }
+    return alike;
+}
+
+static bool *none_taken(const choice *points)
+{
+    bool *taken = tgd_resize(NULL, points->count, sizeof *taken);
+    memset(taken, 0, (size_t)points->count * sizeof *taken);
+    return taken;
+}
+
+/* false, and no series: there are far too many for one figure. */
+static bool add_series(tgd_figure *figure, const tgd_points *all, const choice *points)
+{
+    const unsigned parts = series_parts(figure->kind);
+    bool *taken = none_taken(points);
+    int series = 0;
+    for (int i = 0; i < points->count; i++) {
+        if (!taken[i]) {
+            const choice alike = take_alike(points, i, parts, taken);
+            free(alike.at);
+            series += !points->at[i]->raw;
+        }
+    }
+    const bool few = series <= 8 * TGD_MOST_LOOKS;
+    memset(taken, 0, (size_t)points->count * sizeof *taken);
+    for (int i = 0; i < points->count && few; i++) {
+        if (taken[i])
+            continue;
+        choice alike = take_alike(points, i, parts, taken);
+        tgd_series one = make_series(all, figure->kind, points->at[i], points);
+        free(alike.at);
+        if (any_drawn(&one)) {
+            figure->series = tgd_resize(figure->series, figure->count + 1, sizeof *figure->series);
+            figure->series[figure->count++] = one;
+        } else {
+            free_series(&one);
+        }
+    }
+    free(taken);
+    return few;
+}
+
+static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_kind *kind,
+                         const choice *points, const char *name, unsigned split);
+
+/* Figures for each text of a part. */
+static void split_figures(tgd_figures *figures, const tgd_points *all, const tgd_kind *kind,
+                          const choice *points, const char *name, tgd_part part, unsigned split)
+{
+    bool *taken = none_taken(points);
+    for (int i = 0; i < points->count; i++) {
+        if (taken[i])
+            continue;
+        choice some = take_alike(points, i, 1u << part, taken);
+        char *longer = longer_name(name, part, points->at[i]->part[part]);
+        make_figures(figures, all, kind, &some, longer, split);
+        free(longer);
+        free(some.at);
+    }
+    free(taken);
+}
+
 /* Figures of one kind from these points: one for each text of the split parts; where there are more
  * series than colours, one for each text of the first part that differs. */
 static void make_figures(tgd_figures *figures, const tgd_points *all, const tgd_kind *kind,
                          const choice *points, const char *name, unsigned split)
 {
-    for (int part = 0; part < TGD_PARTS; part++) {
-        if (!(split >> part & 1u))
-            continue;
-        for (int i = 0; i < points->count; i++) {
-            choice some = {NULL, 0};
-            bool seen = false;
-            for (int j = 0; j < i && !seen; j++)
-                seen = agree(points->at[i], points->at[j], 1u << part);
-            for (int j = i; j < points->count && !seen; j++)
-                if (agree(points->at[i], points->at[j], 1u << part))
-                    choose(&some, points->at[j]);
-            if (some.count > 0) {
-                char *longer = longer_name(name, (tgd_part)part, points->at[i]->part[part]);
-                make_figures(figures, all, kind, &some, longer, split & ~(1u << part));
-                free(longer);
-            }
-            free(some.at);
+    static const tgd_part order[] = {TGD_PART_BUILD,     TGD_PART_DTYPE,     TGD_PART_BESIDE,
+                                     TGD_PART_SIZE,      TGD_PART_WORK,      TGD_PART_LAYOUT,
+                                     TGD_PART_WORDS,     TGD_PART_ALGORITHM, TGD_PART_RANKS,
+                                     TGD_PART_DIRECTION, TGD_PART_RUN};
+    for (int part = 0; part < TGD_PARTS; part++)
+        if (split >> part & 1u) {
+            split_figures(figures, all, kind, points, name, (tgd_part)part, split & ~(1u << part));
+            return;
         }
+    tgd_figure figure = {.kind = kind, .name = tgd_copy(name)};
+    const bool fits = add_series(&figure, all, points) && dress(&figure) <= most_looks(kind);
+    share_bounds(&figure);
+    if (fits && worth_drawing(&figure)) {
+        add_figure(figures, figure);
         return;
     }
-
-    tgd_figure figure = {.kind = kind, .name = tgd_copy(name)};
-    for (int i = 0; i < points->count; i++) {
-        bool seen = false;
-        for (int j = 0; j < i && !seen; j++)
-            seen = agree(points->at[i], points->at[j], series_parts(kind));
-        if (!seen) {
-            tgd_series series = make_series(all, kind, points->at[i], points);
-            if (any_drawn(&series)) {
-                figure.series = tgd_resize(figure.series, figure.count + 1, sizeof *figure.series);
-                figure.series[figure.count++] = series;
-            } else {
-                free_series(&series);
-            }
-        }
-    }
-    share_bounds(&figure);
-    if (!worth_drawing(&figure)) {
-        free_figure(&figure);
-    } else if (dress(&figure) <= most_looks(kind)) {
-        add_figure(figures, figure);
-    } else {
-        static const tgd_part order[] = {TGD_PART_BUILD,    TGD_PART_DTYPE,     TGD_PART_BESIDE,
-                                         TGD_PART_SIZE,     TGD_PART_WORK,      TGD_PART_LAYOUT,
-                                         TGD_PART_WORDS,    TGD_PART_ALGORITHM, TGD_PART_RANKS,
-                                         TGD_PART_DIRECTION};
-        free_figure(&figure);
-        for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-            if ((series_parts(kind) >> order[i] & 1u) && varies(points, order[i])) {
-                make_figures(figures, all, kind, points, name, 1u << order[i]);
-                return;
-            }
+    const bool divide = !fits && (figure.count == 0 || worth_drawing(&figure));
+    free_figure(&figure);
+    for (size_t i = 0; divide && i < sizeof order / sizeof *order; i++) {
+        if ((series_parts(kind) >> order[i] & 1u) && varies(points, order[i])) {
+            make_figures(figures, all, kind, points, name, 1u << order[i]);
+            return;
         }
     }
 }
 
-/* Is it the algorithm of its operation that figures along the size draw? `mpi`, or the first in the
- * alphabet where that was not measured: all of them stand side by side in figures of their own. */
-static bool represents(const tgd_points *all, const tgd_point *p)
+/* The algorithm of an operation that figures along the size draw: `mpi`, or the first in the alphabet
+ * where that was not measured; all of them stand side by side in figures of their own. */
+typedef struct {
+    const char *op, *algorithm;
+} representative;
+
+static int find_representative(const representative *list, int count, const char *op)
 {
-    const char *own = p->part[TGD_PART_ALGORITHM];
-    bool first = true;
-    for (int i = 0; i < all->count && first && strcmp(own, "mpi") != 0; i++) {
-        const tgd_point *q = &all->at[i];
-        const char *other = q->part[TGD_PART_ALGORITHM];
-        first = strcmp(q->op, p->op) != 0 || q->raw ||
-                (strcmp(other, "mpi") != 0 && strcmp(other, own) >= 0);
+    int i = 0;
+    while (i < count && strcmp(list[i].op, op) != 0)
+        i++;
+    return i;
+}
+
+static representative *find_representatives(const tgd_points *all, int *count)
+{
+    representative *list = NULL;
+    *count = 0;
+    for (int i = 0; i < all->count; i++) {
+        const tgd_point *p = &all->at[i];
+        const char *own = p->part[TGD_PART_ALGORITHM];
+        const int at = find_representative(list, *count, p->op);
+        if (p->raw)
+            continue;
+        if (at == *count) {
+            list = tgd_resize(list, ++*count, sizeof *list);
+            list[at] = (representative){p->op, own};
+        } else if (strcmp(list[at].algorithm, "mpi") != 0 &&
+                   (strcmp(own, "mpi") == 0 || strcmp(own, list[at].algorithm) < 0)) {
+            list[at].algorithm = own;
+        }
     }
-    return p->raw || first;
+    return list;
+}
+
+static bool represents(const representative *list, int count, const tgd_point *p)
+{
+    const int at = find_representative(list, count, p->op);
+    return p->raw || at == count || strcmp(list[at].algorithm, p->part[TGD_PART_ALGORITHM]) == 0;
 }
 
 tgd_figures tgd_figures_make(const tgd_points *points, const tgd_kind *kinds)
 {
     tgd_figures figures = {NULL, 0};
+    int ops;
+    representative *list = find_representatives(points, &ops);
     for (const tgd_kind *kind = kinds; kind->stem; kind++) {
         choice chosen = {NULL, 0};
         for (int i = 0; i < points->count; i++) {
             const tgd_point *p = &points->at[i];
             if (strcmp(p->scaling, kind->scaling) == 0 && kind->takes(p) &&
-                (!kind->along_size || kind->needs_rivals || represents(points, p)))
+                (!kind->along_size || kind->needs_rivals || represents(list, ops, p)))
                 choose(&chosen, p);
         }
         if (chosen.count > 0) {
@@ -445,6 +519,7 @@ tgd_figures tgd_figures_make(const tgd_points *points, const tgd_kind *kinds)
         }
         free(chosen.at);
     }
+    free(list);
     return figures;
 }
 

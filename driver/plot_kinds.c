@@ -82,15 +82,7 @@ static tgd_value algbw_of(const tgd_points *all, const tgd_point *p, const tgd_p
 static tgd_value ratio_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)
 {
     (void)base;
-    for (int i = 0; i < all->count; i++) {
-        const tgd_point *q = &all->at[i];
-        if (strcmp(q->direction, "forward") == 0 && q->ranks == p->ranks &&
-            strcmp(q->cell_case, p->cell_case) == 0 && strcmp(q->scaling, p->scaling) == 0 &&
-            strcmp(q->part[TGD_PART_BUILD], p->part[TGD_PART_BUILD]) == 0 &&
-            q->oversubscribed == p->oversubscribed)
-            return quotient(1, p, q);
-    }
-    return nothing;
+    return p->forward < 0 ? nothing : quotient(1, p, &all->at[p->forward]);
 }
 
 static tgd_value divided_of(const tgd_points *all, const tgd_point *p, const tgd_point *base)

@@ -58,7 +58,8 @@ typedef struct {
     const char *text[TEXTS];
     double number[NUMBERS];
     bool good; /* status ok, and a time */
-    int point; /* the point that it belongs to */
+    int first,
+        launches; /* of the first row of a cell: its rows, where they stand side by side; else 0 */
 } row;
 
 static tg_status read_rows(const tgd_table *table, row **rows)
@@ -74,6 +75,7 @@ static tg_status read_rows(const tgd_table *table, row **rows)
     *rows = tgd_resize(NULL, table->rows, sizeof **rows);
     for (int r = 0; r < table->rows; r++) {
         row *now = &(*rows)[r];
+        *now = (row){.launches = 0};
         for (int i = 0; i < TEXTS; i++)
             now->text[i] = tgd_table_text(table, r, text_at[i]);
         for (int i = 0; i < NUMBERS; i++) {
@@ -90,15 +92,24 @@ static tg_status read_rows(const tgd_table *table, row **rows)
 
 /* ---- from rows to points ---- */
 
-static bool same_cell(const row *a, const row *b)
+/* Of two rows of one cell 0; NAN, which is no rank count, stands last. */
+static int compare_cells(const row *a, const row *b)
 {
     static const int key[] = {TEXT_direction, TEXT_scaling, TEXT_build, TEXT_case};
-    if (a->number[NUMBER_ranks] != b->number[NUMBER_ranks])
-        return false;
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++)
-        if (strcmp(a->text[key[i]], b->text[key[i]]) != 0)
-            return false;
-    return true;
+    const double x = a->number[NUMBER_ranks], y = b->number[NUMBER_ranks];
+    int order = isnan(x) - isnan(y);
+    order = order ? order : (x > y) - (x < y);
+    for (size_t i = 0; i < sizeof key / sizeof *key && !order; i++)
+        order = strcmp(a->text[key[i]], b->text[key[i]]);
+    return order;
+}
+
+/* Rows of one cell side by side, in the order of the file. */
+static int by_cell(const void *left, const void *right)
+{
+    const row *a = *(const row *const *)left, *b = *(const row *const *)right;
+    const int order = compare_cells(a, b);
+    return order ? order : (a > b) - (a < b);
 }
 
 static bool backward(const char *direction)
@@ -106,18 +117,15 @@ static bool backward(const char *direction)
     return strcmp(direction, "adjoint") == 0 || strcmp(direction, "backward") == 0;
 }
 
-/* A layer is an operation with a batch, or one that was run backward or in a whole step. */
-static bool is_layer(const row *rows, int count, const row *one)
+/* A layer is an operation with a batch, or one that was run backward or in a whole step: these. */
+static void add_layers(const row *rows, int count, tgd_words *layers)
 {
-    if (strstr(one->text[TEXT_case], " batch="))
-        return true;
     for (int r = 0; r < count; r++) {
-        const char *direction = rows[r].text[TEXT_direction];
+        const char *direction = rows[r].text[TEXT_direction], *op = rows[r].text[TEXT_op];
         if ((strcmp(direction, "backward") == 0 || strcmp(direction, "step") == 0) &&
-            strcmp(rows[r].text[TEXT_op], one->text[TEXT_op]) == 0)
-            return true;
+            !tgd_words_have(layers, op))
+            tgd_words_add(layers, op);
     }
-    return false;
 }
 
 const char *tgd_beside(const char *op)
@@ -168,7 +176,7 @@ static double larger(double a, double b) /* NAN counts as nothing */
     return isnan(a) ? b : isnan(b) ? a : fmax(a, b);
 }
 
-static tgd_point first_look(const row *rows, int count, const row *one)
+static tgd_point first_look(const row *one, const tgd_words *layers)
 {
     const char *const *text = one->text;
     const double *number = one->number;
@@ -183,7 +191,8 @@ static tgd_point first_look(const row *rows, int count, const row *one)
                    .size_bytes = number[NUMBER_size_bytes]};
     p.raw = strncmp(p.op, "raw:", 4) == 0;
     p.machine = strncmp(p.op, "machine:", 8) == 0;
-    p.layer = !p.raw && !p.machine && is_layer(rows, count, one);
+    p.layer =
+        !p.raw && !p.machine && (strstr(p.cell_case, " batch=") || tgd_words_have(layers, p.op));
     p.adjoint = backward(p.direction);
     p.work = p.layer && number[NUMBER_flops] > 0
                  ? number[NUMBER_flops] / p.ranks
@@ -195,6 +204,7 @@ static tgd_point first_look(const row *rows, int count, const row *one)
     p.part[TGD_PART_RANKS] = tgd_format("%d", p.ranks);
     p.part[TGD_PART_DTYPE] = tgd_copy(text[TEXT_dtype]);
     p.part[TGD_PART_BUILD] = tgd_copy(text[TEXT_build]);
+    p.part[TGD_PART_RUN] = tgd_copy("");
     p.part[TGD_PART_WORDS] =
         p.raw ? tgd_copy("") : fixed_words(p.cell_case, strcmp(p.scaling, "strong") == 0);
     p.part[TGD_PART_LAYOUT] = strcmp(p.scaling, "size") == 0 && !p.machine
@@ -204,14 +214,14 @@ static tgd_point first_look(const row *rows, int count, const row *one)
 }
 
 /* Puts the launches of a point together. */
-static void combine(tgd_point *p, const row *rows, int count, int point)
+static void combine(tgd_point *p, const row *const *rows, int count)
 {
     double *medians = tgd_resize(NULL, count, sizeof *medians);
     const row *one = NULL;
     int n = 0, lo = 0, hi = 0;
     for (int r = 0; r < count; r++) {
-        if (rows[r].point == point && rows[r].good) {
-            one = &rows[r];
+        if (rows[r]->good) {
+            one = rows[r];
             medians[n++] = one->number[NUMBER_t_median_us];
         }
     }
@@ -247,78 +257,195 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The largest of the values that lie within the ratio of the same smallest one as this value: the
- * text of a group of sizes that are the same but for rounding. */
-static double group_of(double value, const double *sorted, int n, double ratio)
+/* Sorted values become groups, each the values that lie within the ratio of its smallest one: sizes that
+ * are the same but for rounding. Returns how many; first and last may be the values themselves. */
+static int group_values(const double *sorted, int n, double ratio, double *first, double *last)
 {
-    double first = n ? sorted[0] : value, last = first;
+    int groups = 0;
     for (int i = 0; i < n; i++) {
-        if (sorted[i] > first * ratio) {
-            if (value < sorted[i])
-                break;
-            first = sorted[i];
-        }
-        last = sorted[i];
+        const double value = sorted[i];
+        if (groups == 0 || value > first[groups - 1] * ratio)
+            first[groups++] = value;
+        last[groups - 1] = value;
     }
-    return last;
+    return groups;
 }
 
-/* Fills the parts SIZE and WORK of all points of one scaling and kind. */
-static void group_sizes(tgd_points *points, const char *scaling, bool layer)
+/* The largest value of the group that a value belongs to: the text of the group. */
+static double group_of(double value, const double *first, const double *last, int groups)
 {
-    double *size = tgd_resize(NULL, points->count, sizeof *size);
-    double *work = tgd_resize(NULL, points->count, sizeof *work);
-    int sizes = 0, works = 0;
+    int lo = 0, hi = groups - 1;
+    while (lo < hi) {
+        const int middle = (lo + hi + 1) / 2;
+        if (first[middle] <= value)
+            lo = middle;
+        else
+            hi = middle - 1;
+    }
+    return groups > 0 ? last[lo] : value;
+}
+
+/* A quantity that sizes are told apart by. */
+typedef struct {
+    tgd_part part;
+    double ratio;
+    double (*of)(const tgd_point *p);
+    char *(*text)(double value);
+} quantity;
+
+static double size_of(const tgd_point *p)
+{
+    return p->size_bytes;
+}
+static double work_of(const tgd_point *p)
+{
+    return p->work;
+}
+
+/* Fills a part of all points of one scaling and kind. */
+static void group_part(tgd_points *points, const char *scaling, bool layer, const quantity *q)
+{
+    double *sorted = tgd_resize(NULL, points->count, sizeof *sorted);
+    double *last = tgd_resize(NULL, points->count, sizeof *last);
+    int n = 0, groups = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (int i = 0; i < points->count; i++) {
             tgd_point *p = &points->at[i];
+            const double value = q->of(p);
             if (p->layer != layer || strcmp(p->scaling, scaling) != 0)
                 continue;
-            if (pass == 1) {
-                const double s = group_of(p->size_bytes, size, sizes, 1.10);
-                const double w = group_of(p->work, work, works, 1.25);
-                p->part[TGD_PART_SIZE] = isnan(p->size_bytes) ? tgd_copy("") : tgd_bytes_text(s);
-                p->part[TGD_PART_WORK] = isnan(p->work) ? tgd_copy("")
-                                         : layer        ? tgd_flops_text(w)
-                                                        : tgd_bytes_text(w);
-                continue;
-            }
-            if (!isnan(p->size_bytes))
-                size[sizes++] = p->size_bytes;
-            if (!isnan(p->work))
-                work[works++] = p->work;
+            if (pass == 1)
+                p->part[q->part] =
+                    isnan(value) ? tgd_copy("") : q->text(group_of(value, sorted, last, groups));
+            else if (!isnan(value))
+                sorted[n++] = value;
         }
-        qsort(size, (size_t)sizes, sizeof *size, ascending);
-        qsort(work, (size_t)works, sizeof *work, ascending);
+        if (pass == 0) {
+            qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+            groups = group_values(sorted, n, q->ratio, sorted, last);
+        }
     }
-    free(size);
-    free(work);
+    free(sorted);
+    free(last);
+}
+
+static void group_sizes(tgd_points *points, const char *scaling, bool layer)
+{
+    const quantity size = {TGD_PART_SIZE, 1.10, size_of, tgd_bytes_text},
+                   work = {TGD_PART_WORK, 1.25, work_of, layer ? tgd_flops_text : tgd_bytes_text};
+    group_part(points, scaling, layer, &size);
+    group_part(points, scaling, layer, &work);
+}
+
+/* ---- points that belong together ---- */
+
+static int compare_points(const tgd_point *a, const tgd_point *b)
+{
+    const int order = strcmp(a->scaling, b->scaling);
+    return order ? order : (a->ranks > b->ranks) - (a->ranks < b->ranks);
+}
+
+/* Equal: they differ in their layouts only. */
+static int compare_layouts(const tgd_point *a, const tgd_point *b)
+{
+    const tgd_part free_part = strcmp(a->scaling, "strong") == 0 ? TGD_PART_WORK : TGD_PART_SIZE;
+    int order = compare_points(a, b);
+    for (int part = 0; part < TGD_PART_LAYOUT && !order; part++)
+        order = part == (int)free_part ? 0 : strcmp(a->part[part], b->part[part]);
+    return order;
+}
+
+/* Equal: one case, forward and adjoint. */
+static int compare_cases(const tgd_point *a, const tgd_point *b)
+{
+    int order = compare_points(a, b);
+    order = order ? order : a->oversubscribed - b->oversubscribed;
+    order = order ? order : strcmp(a->part[TGD_PART_BUILD], b->part[TGD_PART_BUILD]);
+    return order ? order : strcmp(a->cell_case, b->cell_case);
+}
+
+static int by_layouts(const void *left, const void *right)
+{
+    const tgd_point *a = *(tgd_point *const *)left, *b = *(tgd_point *const *)right;
+    const int order = compare_layouts(a, b);
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Forward cells first. */
+static int by_cases(const void *left, const void *right)
+{
+    const tgd_point *a = *(tgd_point *const *)left, *b = *(tgd_point *const *)right;
+    int order = compare_cases(a, b);
+    order = order ? order
+                  : (strcmp(a->direction, "forward") != 0) - (strcmp(b->direction, "forward") != 0);
+    return order ? order : (a > b) - (a < b);
+}
+
+static tgd_point **sorted_points(tgd_points *points, int (*order)(const void *, const void *))
+{
+    tgd_point **at = tgd_resize(NULL, points->count, sizeof(tgd_point *));
+    for (int i = 0; i < points->count; i++)
+        at[i] = &points->at[i];
+    qsort(at, (size_t)points->count, sizeof *at, order);
+    return at;
 }
 
 /* Two cells may differ in their grids only: the n-th such case of a rank count belongs to the n-th
  * series. */
 static void number_layouts(tgd_points *points)
 {
-    for (int i = 0; i < points->count; i++) {
-        tgd_point *p = &points->at[i];
-        const bool strong = strcmp(p->scaling, "strong") == 0;
-        int before = 0;
-        if (strcmp(p->scaling, "size") == 0)
-            continue; /* has its grids there already */
-        for (int j = 0; j < i; j++) {
-            const tgd_point *q = &points->at[j];
-            bool same = q->ranks == p->ranks && strcmp(q->scaling, p->scaling) == 0;
-            for (int part = 0; part < TGD_PART_LAYOUT && same; part++) {
-                same = part == (strong ? TGD_PART_WORK : TGD_PART_SIZE) ||
-                       strcmp(p->part[part], q->part[part]) == 0;
-            }
-            before += same;
-        }
-        if (before > 0) {
-            free(p->part[TGD_PART_LAYOUT]);
-            p->part[TGD_PART_LAYOUT] = tgd_format("layout %d", before + 1);
+    tgd_point **at = sorted_points(points, by_layouts);
+    for (int i = 0, before = 0; i < points->count; i++) {
+        before = i > 0 && compare_layouts(at[i - 1], at[i]) == 0 ? before + 1 : 0;
+        if (before > 0 &&
+            strcmp(at[i]->scaling, "size") != 0) { /* that has its grids there already */
+            free(at[i]->part[TGD_PART_LAYOUT]);
+            at[i]->part[TGD_PART_LAYOUT] = tgd_format("layout %d", before + 1);
         }
     }
+    free(at);
+}
+
+static void find_forward(tgd_points *points)
+{
+    tgd_point **at = sorted_points(points, by_cases);
+    for (int i = 0, first = 0; i < points->count; i++) {
+        first = compare_cases(at[first], at[i]) == 0 ? first : i;
+        at[i]->forward =
+            strcmp(at[first]->direction, "forward") == 0 ? (int)(at[first] - points->at) : -1;
+    }
+    free(at);
+}
+
+/* ---- from a table to points ---- */
+
+/* In the order in which their first rows stand in the file. */
+static void make_points(tgd_points *points, row *rows, int count)
+{
+    const row **at = tgd_resize(NULL, count, sizeof(row *));
+    tgd_words layers = {NULL, 0};
+    add_layers(rows, count, &layers);
+    for (int r = 0; r < count; r++) {
+        at[r] = &rows[r];
+        points->rejected += !rows[r].good;
+    }
+    qsort(at, (size_t)count, sizeof *at, by_cell);
+    for (int r = 0, next; r < count; r = next) {
+        for (next = r + 1; next < count && compare_cells(at[r], at[next]) == 0;)
+            next++;
+        rows[at[r] - rows].first = r;
+        rows[at[r] - rows].launches = next - r;
+    }
+    points->at = tgd_resize(NULL, count, sizeof *points->at);
+    for (int r = 0; r < count; r++) {
+        if (rows[r].launches > 0) {
+            tgd_point *p = &points->at[points->count++];
+            *p = first_look(&rows[r], &layers);
+            combine(p, at + rows[r].first, rows[r].launches);
+        }
+    }
+    tgd_words_free(&layers);
+    free(at);
 }
 
 tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
@@ -330,21 +457,7 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
         free(rows);
         return status;
     }
-    for (int r = 0; r < table->rows; r++) {
-        int same = 0;
-        while (same < r && !same_cell(&rows[same], &rows[r]))
-            same++;
-        points->rejected += !rows[r].good;
-        if (same < r) {
-            rows[r].point = rows[same].point;
-            continue;
-        }
-        rows[r].point = points->count;
-        points->at = tgd_resize(points->at, points->count + 1, sizeof *points->at);
-        points->at[points->count++] = first_look(rows, table->rows, &rows[r]);
-    }
-    for (int i = 0; i < points->count; i++)
-        combine(&points->at[i], rows, table->rows, i);
+    make_points(points, rows, table->rows);
     static const char *const scalings[] = {"strong", "weak", "size"};
     for (size_t s = 0; s < sizeof scalings / sizeof *scalings; s++) {
         group_sizes(points, scalings[s], false);
@@ -357,6 +470,7 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
         }
     }
     number_layouts(points);
+    find_forward(points);
     points->run_id = tgd_copy(table->rows ? rows[0].text[TEXT_run_id] : "");
     points->mpi = tgd_copy(table->rows ? rows[0].text[TEXT_mpi] : "");
     points->nodes = table->rows ? rows[0].number[NUMBER_nodes] : NAN;
@@ -374,7 +488,24 @@ void tgd_points_free(tgd_points *points)
     free(points->run_id);
     free(points->mpi);
     free(points->machine);
+    free(points->about);
     *points = (tgd_points){.nodes = NAN, .threads = NAN};
+}
+
+void tgd_points_join(tgd_points *points, tgd_points *one, const char *run)
+{
+    points->at = tgd_resize(points->at, points->count + one->count, sizeof *points->at);
+    for (int i = 0; i < one->count; i++) {
+        tgd_point *p = &points->at[points->count + i];
+        *p = one->at[i];
+        p->forward += p->forward < 0 ? 0 : points->count;
+        free(p->part[TGD_PART_RUN]);
+        p->part[TGD_PART_RUN] = tgd_copy(run);
+    }
+    points->count += one->count;
+    points->rejected += one->rejected;
+    one->count = 0;
+    tgd_points_free(one);
 }
 
 /* ---- sizes for people ---- */

@@ -21,6 +21,7 @@ typedef enum {
     TGD_PART_RANKS,
     TGD_PART_DTYPE,
     TGD_PART_BUILD,
+    TGD_PART_RUN,    /* of several runs in one figure: the name of the run; else empty */
     TGD_PART_WORDS,  /* the words of the case that do not change along a sweep */
     TGD_PART_LAYOUT, /* tells cases apart that differ in their grids only */
     TGD_PARTS
@@ -49,6 +50,7 @@ typedef struct {
     double time_us, lo_us, hi_us;   /* lo, hi: NAN below 6 repetitions */
     double bus_bytes, tensor_bytes; /* rate = bytes / time; NAN when the row has no such rate */
     double bound_us;
+    int forward; /* index of the forward cell of its case; -1: none */
     /* Of the launches that have them in phases.csv: how many, and the mean of the medians over ranks. */
     int divided;
     double phase_us[TGD_PHASES];
@@ -57,9 +59,11 @@ typedef struct {
 typedef struct {
     tgd_point *at;
     int count;
-    int rejected;          /* rows whose status is not ok */
-    char *run_id, *mpi;    /* of the first row */
-    char *machine;         /* for the caption; may be NULL; free with the points */
+    int rejected;       /* rows whose status is not ok */
+    char *run_id, *mpi; /* of the first row */
+    char *machine;      /* for the caption; may be NULL; free with the points */
+    char
+        *about; /* of several runs, for the caption: which they are, how they differ; may be NULL */
     double nodes, threads; /* of the first row */
     double band;           /* ratios from 1 / (1 + band) to 1 + band are the same; 0: none */
 } tgd_points;
@@ -68,6 +72,9 @@ typedef struct {
  * points refer to texts of the table, which must outlive them. */
 tg_status tgd_points_make(const tgd_table *table, tgd_points *points);
 void tgd_points_free(tgd_points *points); /* empty points may be freed again */
+
+/* Calls: Local. Moves all points of one run behind the others, with the name of their run; *one is then empty. */
+void tgd_points_join(tgd_points *points, tgd_points *one, const char *run);
 
 /* Calls: Local. The primitive that a raw call is set beside; other operations stand for themselves.
  */

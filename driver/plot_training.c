@@ -145,10 +145,11 @@ static void put_gp(FILE *file, int figure, const extent *e, const tgd_scripts *s
             fprintf(file, "%s%d", s > 1 ? ", " : "", i < 2 ? s : 0);
         fputs("]\n", file);
     }
+    tgd_paper_put(scripts->paper, false, scripts->latex, file);
     fprintf(file,
-            "key_columns = %d\nkey_rows = 1\nheight_cm = 6.3\nbounds = 0\nideals = 0\nstars = "
+            "key_columns = %d\nkey_rows = 1\nheight_cm = %.2f\nbounds = 0\nideals = 0\nstars = "
             "0\nhollow = 0\n",
-            series);
+            series, scripts->paper->plot_cm + 1.65 * tgd_paper_scale(scripts->paper));
     fprintf(file,
             "x_min = 0\nx_max = %.6g\ny_min = %.6g\ny_max = %.6g\ny_unit = 1\nx_label = "
             "'%s'\ny_label = '%s'\n",
@@ -219,13 +220,16 @@ static tg_status write_figure(int figure, const char *run, const curves *c,
 }
 
 tg_status tgd_training_plot(const char *run, const char *scripts_folder, const char *folder,
+                            const tgd_paper *paper, bool latex,
                             tg_status (*draw)(void *context, const char *name), void *context)
 {
     curves c = {.rows = 0};
-    tgd_scripts scripts = {NULL, NULL, NULL};
+    tgd_scripts scripts = {.paper = tgd_papers};
     tg_status status = read_curves(run, &c);
     if (status.code == TG_OK)
         status = tgd_scripts_read(scripts_folder, "training", &scripts);
+    scripts.paper = paper ? paper : scripts.paper;
+    scripts.latex = latex;
     for (int i = 0; i < (int)(sizeof figures / sizeof *figures) && status.code == TG_OK; i++) {
         int points = 0;
         status = write_figure(i, run, &c, &scripts, folder, &points);

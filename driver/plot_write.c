@@ -243,7 +243,7 @@ static void put_log_ticks(FILE *file, double min, double max, int base)
 
 /* Ticks at the measured rank counts; those without room for a number have none. Powers of two come
  * first. */
-static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v)
+static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v, double letters)
 {
     double tick[256];
     bool numbered[256];
@@ -260,7 +260,8 @@ static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v)
             }
         }
     }
-    const double room = log2(v->x_max / v->x_min) / 18; /* the axis holds about 18 numbers */
+    const double room =
+        log2(v->x_max / v->x_min) / (18 * letters); /* a column holds about 18 numbers */
     for (int pass = 0; pass < 2; pass++) {
         for (int t = 0; t < ticks; t++) {
             bool free_place = !numbered[t] && (pass == 1 || log2(tick[t]) == floor(log2(tick[t])));
@@ -280,12 +281,12 @@ static void put_rank_ticks(FILE *file, const tgd_figure *figure, const view *v)
     fputs(")\n", file);
 }
 
-/* Ticks at powers of two of bytes, about seven. */
-static void put_size_ticks(FILE *file, const view *v)
+/* Ticks at powers of two of bytes, about seven in a column. */
+static void put_size_ticks(FILE *file, const view *v, double letters)
 {
     static const char *const unit[] = {"", " Ki", " Mi", " Gi", " Ti", " Pi"};
     const int low = (int)fmax(0, ceil(log2(v->x_min))), high = (int)floor(log2(v->x_max));
-    const int every = (high - low) / 7 + 1;
+    const int every = (int)((high - low) / (7 * letters)) + 1;
     int ticks = 0;
     fputs("set xtics (", file);
     for (int power = low; power <= high && power < 60; power++) {
@@ -345,8 +346,14 @@ static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
     fputs("]\n", file);
 }
 
+/* Many curves: two columns of a page. */
+static bool is_wide(const tgd_figure *figure)
+{
+    return figure->kind->looks > TGD_LOOKS;
+}
+
 /* The names of the series, and the room above the plot that they and the other names take. */
-static void put_names(FILE *file, const tgd_figure *figure, const view *v)
+static void put_names(FILE *file, const tgd_figure *figure, const view *v, const tgd_paper *paper)
 {
     const bool line =
         v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
@@ -364,27 +371,34 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v)
     fputs("]\n", file);
     if (figure->kind->divided)
         longest = strlen(tgd_phase_names[TGD_COMMUNICATION]);
-    const bool wide = figure->kind->looks > TGD_LOOKS; /* many curves: two columns of a page */
-    const int room = (int)(wide ? 155 / (1.9 * (double)longest + 9) /* mm: column, letter, sample */
-                                : 74 / (1.5 * (double)longest + 9));
+    const bool wide = is_wide(figure);
+    const double em = tgd_paper_scale(paper);
+    const int room =
+        (int)(wide ? (10 * paper->wide_cm / em - 19) / (1.9 * (double)longest + 9)
+                   : (10 * paper->width_cm / em - 10) / /* mm: column, letter, sample */
+                         (1.5 * (double)longest + 9));
     const int wanted = raws * 2 == figure->count ? 2 : names; /* primitives beside raw calls */
     const int columns = room < 1 ? 1 : room < wanted ? room : wanted;
     const int rows = (names + columns - 1) / columns;
-    if (wide)
-        fputs("if (!exists('width_cm')) width_cm = 17.4\n", file);
-    fprintf(file, "key_columns = %d\nkey_rows = %d\nheight_cm = %.2f\n", columns, rows,
-            (wide ? 9.5 : 5.95) + 0.355 * rows);
+    fprintf(file, "key_columns = %d\nkey_rows = %d\nkey_width = %g\nheight_cm = %.2f\n", columns,
+            rows, longest < 8 ? 0.5 : -1,
+            paper->plot_cm * (wide ? 1.75 : 1) + (1.3 + 0.355 * rows) * em);
 }
 
 static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *points,
                    const tgd_scripts *scripts)
 {
     const view v = view_of(figure, points);
+    const tgd_paper *paper = scripts->paper;
+    const double width_cm = is_wide(figure) ? paper->wide_cm : paper->width_cm;
+    const double letters =
+        width_cm / 8.4 / tgd_paper_scale(paper); /* how many more than in a column */
     fprintf(file, "# %s.gp: made by tensorgauge. To draw it again: gnuplot %s.gp\n", figure->name,
             figure->name);
     fprintf(file, "name = '%s'\nquantity = '%s'\nseries = %d\n", figure->name, figure->kind->column,
             figure->count);
-    put_names(file, figure, &v);
+    tgd_paper_put(paper, is_wide(figure), scripts->latex, file);
+    put_names(file, figure, &v, paper);
     put_array(file, "look", figure, look_of);
     put_array(file, "shape", figure, shape_of);
     put_array(file, "raw", figure, raw_of);
@@ -402,9 +416,9 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
             figure->kind->x_label ? figure->kind->x_label : x_label, figure->kind->y_label,
             *v.unit ? " (" : "", v.unit, *v.unit ? ")" : "");
     if (figure->kind->along_size)
-        put_size_ticks(file, &v);
+        put_size_ticks(file, &v, letters);
     else
-        put_rank_ticks(file, figure, &v);
+        put_rank_ticks(file, figure, &v, letters);
     if (!named(figure->kind, "efficiency") && !figure->kind->divided) {
         put_log_ticks(file, v.y_min, v.y_max,
                       named(figure->kind, "speedup") || named(figure->kind, "ratio") ? 2 : 10);
@@ -483,6 +497,26 @@ static void put_interval(FILE *file, const tgd_kind *kind, int launches)
     }
 }
 
+/* Where the points come from. */
+static void put_origin(FILE *file, const tgd_points *points)
+{
+    if (points->about) {
+        char *about = tgd_copy(points->about), *rest = about;
+        for (char *text = strsep(&rest, "\n"); text; text = strsep(&rest, "\n"))
+            put_safe(file, "", text, *text ? "\n" : "");
+        free(about);
+        return;
+    }
+    if (points->machine)
+        put_safe(file, "Machine: ", points->machine, ". ");
+    put_safe(file, "MPI: ", points->mpi, ".");
+    if (isfinite(points->nodes))
+        fprintf(file, " Nodes: %.0f.", points->nodes);
+    if (isfinite(points->threads))
+        fprintf(file, " BLAS threads of a rank: %.0f.", points->threads);
+    put_safe(file, " Run: ", points->run_id, ".\n");
+}
+
 static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *points,
                         const tgd_scripts *scripts)
 {
@@ -539,14 +573,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
     if (!figure->kind->divided)
         fputs("Lines join neighbours that were measured; nothing was measured between them.\n",
               file);
-    if (points->machine)
-        put_safe(file, "Machine: ", points->machine, ". ");
-    put_safe(file, "MPI: ", points->mpi, ".");
-    if (isfinite(points->nodes))
-        fprintf(file, " Nodes: %.0f.", points->nodes);
-    if (isfinite(points->threads))
-        fprintf(file, " BLAS threads of a rank: %.0f.", points->threads);
-    put_safe(file, " Run: ", points->run_id, ".\n");
+    put_origin(file, points);
 }
 
 /* ---- files ---- */
@@ -566,6 +593,7 @@ static char *read_script(const char *folder, const char *name, tg_status *status
 tg_status tgd_scripts_read(const char *folder, const char *script, tgd_scripts *scripts)
 {
     tg_status status = tg_success();
+    *scripts = (tgd_scripts){.paper = tgd_papers};
     scripts->style = read_script(folder, "style", &status);
     scripts->script = read_script(folder, script, &status);
     scripts->write = read_script(folder, "write", &status);

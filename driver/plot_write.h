@@ -3,15 +3,18 @@
 #ifndef TGD_PLOT_WRITE_H
 #define TGD_PLOT_WRITE_H
 
+#include "driver/paper.h"
 #include "driver/plot_figures.h"
 
-/* The texts that a NAME.gp is put together from: plots/style.gp, plots/SCRIPT.gp, plots/write.gp.
- */
+/* What a NAME.gp is put together from: plots/style.gp, plots/SCRIPT.gp, plots/write.gp; and for which paper, also
+ * for LaTeX. */
 typedef struct {
     char *style, *script, *write;
+    const tgd_paper *paper;
+    bool latex;
 } tgd_scripts;
 
-/* Calls: Local. Errors: TG_BAD_INPUT names the file. After an error free as after success. */
+/* Calls: Local. The paper is the default one. Errors: TG_BAD_INPUT names the file. After an error free as after success. */
 tg_status tgd_scripts_read(const char *folder, const char *script, tgd_scripts *scripts);
 void tgd_scripts_free(tgd_scripts *scripts);
 

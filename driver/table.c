@@ -14,8 +14,10 @@ enum { MOST_COLUMNS = 1000 };
 /* What the parser's call-backs fill. */
 typedef struct {
     tgd_table *table;
-    char **field; /* of the record being read */
-    int count, room;
+    char *text; /* the fields of the record being read, one behind the other, each with its end */
+    size_t used, room;
+    size_t *start; /* where each of them begins */
+    int count, most;
     long line;          /* of the file, from 1 */
     bool unfinished;    /* the line being read has no line end */
     tgd_take_row *take; /* NULL: rows are kept */
@@ -28,32 +30,59 @@ static tg_status no_memory(const char *path)
     return tg_fail(TG_NO_MEMORY, "%s: no memory to read it", path);
 }
 
+/* Room for one field more. */
+static bool make_room(reader *r, size_t length)
+{
+    if (r->count == r->most) {
+        const int most = r->most > 0 ? 2 * r->most : 64;
+        size_t *start = realloc(r->start, (size_t)most * sizeof *start);
+        if (!start)
+            return false;
+        r->start = start;
+        r->most = most;
+    }
+    if (r->room - r->used <= length) {
+        const size_t room = 2 * (r->used + length + 1);
+        char *text = realloc(r->text, room);
+        if (!text)
+            return false;
+        r->text = text;
+        r->room = room;
+    }
+    return true;
+}
+
 static void on_field(void *text, size_t length, void *context)
 {
     reader *r = context;
-    if (r->count == r->room) {
-        const int room = r->room > 0 ? 2 * r->room : 64;
-        char **grown = realloc(r->field, (size_t)room * sizeof *grown);
-        if (!grown) {
-            r->status = no_memory(r->table->path);
-            return;
-        }
-        r->field = grown;
-        r->room = room;
-    }
-    char *copy = strndup(text ? text : "", length);
-    if (!copy) {
+    if (r->status.code != TG_OK)
+        return;
+    if (!make_room(r, length)) {
         r->status = no_memory(r->table->path);
         return;
     }
-    r->field[r->count++] = copy;
+    if (length > 0)
+        memcpy(r->text + r->used, text, length);
+    r->text[r->used + length] = '\0';
+    r->start[r->count++] = r->used;
+    r->used += length + 1;
 }
 
 static void drop_fields(reader *r)
 {
-    for (int i = 0; i < r->count; i++)
-        free(r->field[i]);
     r->count = 0;
+    r->used = 0;
+}
+
+/* A copy of the fields in one block, which the first of them begins. */
+static bool copy_fields(const reader *r, char **field)
+{
+    char *block = malloc(r->used);
+    for (int i = 0; block && i < r->count; i++)
+        field[i] = block + r->start[i];
+    if (block)
+        memcpy(block, r->text, r->used);
+    return block != NULL;
 }
 
 static tg_status take_header(reader *r)
@@ -65,18 +94,16 @@ static tg_status take_header(reader *r)
     }
     for (int i = 0; i < r->count; i++) {
         for (int j = 0; j < i; j++) {
-            if (strcmp(r->field[i], r->field[j]) == 0) {
+            if (strcmp(r->text + r->start[i], r->text + r->start[j]) == 0) {
                 return tg_fail(TG_BAD_INPUT, "%s line %ld: column '%.60s' stands there twice",
-                               t->path, r->line, r->field[i]);
+                               t->path, r->line, r->text + r->start[i]);
             }
         }
     }
     t->name = malloc((size_t)r->count * sizeof *t->name);
-    if (!t->name)
+    if (!t->name || !copy_fields(r, t->name))
         return no_memory(t->path);
-    memcpy(t->name, r->field, (size_t)r->count * sizeof *t->name);
     t->columns = r->count;
-    r->count = 0;
     return tg_success();
 }
 
@@ -85,8 +112,7 @@ static tg_status give_row(reader *r)
 {
     tgd_table *t = r->table;
     const tg_status status = r->take(t, r->context);
-    for (int i = 0; i < t->columns; i++)
-        free(t->cell[i]);
+    free(t->cell[0]);
     t->rows = 0;
     return status;
 }
@@ -110,9 +136,9 @@ static tg_status take_row(reader *r)
         if (!cell || !line)
             return no_memory(t->path);
     }
-    memcpy(t->cell + rows * columns, r->field, columns * sizeof *t->cell);
+    if (!copy_fields(r, t->cell + rows * columns))
+        return no_memory(t->path);
     t->line[t->rows++] = r->line;
-    r->count = 0;
     return r->take ? give_row(r) : tg_success();
 }
 
@@ -177,8 +203,8 @@ static tg_status read_table(const char *path, tgd_table *t, tgd_take_row *take, 
         r.status = tg_fail(TG_BAD_INPUT, "%s: %s; expected a CSV file", path, strerror(errno));
     }
     csv_free(&parser);
-    drop_fields(&r);
-    free(r.field);
+    free(r.start);
+    free(r.text);
     if (r.status.code == TG_OK && !t->name)
         r.status = tg_fail(TG_BAD_INPUT, "%s is empty; expected a header line", path);
     if (r.status.code != TG_OK)
@@ -201,15 +227,31 @@ tg_status tgd_table_scan(const char *path, tgd_take_row *take, void *context)
 
 void tgd_table_free(tgd_table *t)
 {
-    for (int i = 0; i < t->columns; i++)
-        free(t->name[i]);
-    for (size_t i = 0; i < (size_t)t->rows * (size_t)t->columns; i++)
-        free(t->cell[i]);
+    if (t->columns > 0)
+        free(t->name[0]);
+    for (int row = 0; row < t->rows; row++)
+        free(t->cell[(size_t)row * (size_t)t->columns]);
     free(t->path);
     free(t->name);
     free(t->cell);
     free(t->line);
     memset(t, 0, sizeof *t);
+}
+
+void tgd_table_keep(tgd_table *t, const bool *kept)
+{
+    const size_t columns = (size_t)t->columns;
+    int rows = 0;
+    for (int row = 0; row < t->rows; row++) {
+        char **const from = t->cell + (size_t)row * columns;
+        if (!kept[row]) {
+            free(*from);
+            continue;
+        }
+        memmove(t->cell + (size_t)rows * columns, from, columns * sizeof *from);
+        t->line[rows++] = t->line[row];
+    }
+    t->rows = rows;
 }
 
 int tgd_table_column(const tgd_table *t, const char *name)
@@ -238,12 +280,12 @@ tg_status tgd_table_number(const tgd_table *t, int row, int column, double *valu
     *value = (double)NAN;
     if (*text == '\0')
         return tg_success();
-    const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    static locale_t plain; /* made once: a large table holds millions of numbers */
+    plain = plain ? plain : newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!plain)
         return no_memory(t->path);
     char *end;
     *value = strtod_l(text, &end, plain);
-    freelocale(plain);
     return *end == '\0' && isfinite(*value)
                ? tg_success()
                : tg_fail(TG_BAD_INPUT,

@@ -9,8 +9,8 @@ typedef struct {
     char *path;
     int columns, rows; /* rows without the header */
     char **name;       /* columns of them */
-    char **cell;       /* cell[row * columns + column]; "" when empty */
-    long *line;        /* line of the file on which a row ends, from 1 */
+    char **cell; /* cell[row * columns + column]; "" when empty. A row is one block of memory */
+    long *line;  /* line of the file on which a row ends, from 1 */
 } tgd_table;
 
 /* Calls: Local. Errors: TG_BAD_INPUT names the file and the line (no file, no header, a row with
@@ -18,6 +18,9 @@ typedef struct {
  * then empty. */
 tg_status tgd_table_read(const char *path, tgd_table *t);
 void tgd_table_free(tgd_table *t); /* an empty table may be freed again */
+
+/* Calls: Local. Forgets the rows that are not kept; the others stay in their order. */
+void tgd_table_keep(tgd_table *t, const bool *kept);
 
 /* Calls: Local. The same file row by row, for tables that need not fit into memory: `take` sees a
  * table of one row, row 0, which is gone afterwards. Errors: as read, or those of `take`, which end

@@ -11,6 +11,6 @@ bars = "for [phase = 1 : 4] data using (column('ranks')):(top(phase)):(column('r
 (top(phase - 1)):(top(phase)) with boxxyerror linecolor rgb fill(phase) linewidth 1 \
     fillstyle pattern int(pattern(phase)) border linecolor rgb '#000000' title word('kernel pack communication wait', phase)"
 shared = ", data using (column('oversubscribed') == 1 ? column('ranks') : NaN):(top(4) + 0.04 * y_max) \
-    with points pointtype 6 pointsize 0.62 linewidth 1.2 linecolor rgb '#707070' notitle, \
-    keyentry with points pointtype 6 pointsize 0.62 linewidth 1.2 linecolor rgb '#707070' title 'oversubscribed'"
+    with points pointtype 6 pointsize 0.62 * em linewidth 1.2 linecolor rgb '#707070' notitle, \
+    keyentry with points pointtype 6 pointsize 0.62 * em linewidth 1.2 linecolor rgb '#707070' title 'oversubscribed'"
 figure = "plot ".bars.(hollow ? shared : '')

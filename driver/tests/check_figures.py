@@ -4,7 +4,8 @@
 An independent reader: it shares no code with `tensorgauge plot`. From cells.csv alone it says which cells each figure
 must draw, at which value, and which marks must be hollow (oversubscribed); then it reads the marks of each SVG.
 Checked of each figure: all six files are there; every drawn value is one of an `ok` cell and is right; the filled and
-hollow marks are as many as the cells, and stand where the values say; no `ok` cell of a question is missing.
+hollow marks are as many as the cells, and stand where the values say; no `ok` cell of a question is missing; texts and
+legend can be read (figure_text.py).
 Exit status: 0 good, 1 a figure is wrong, 2 wrong words or files.
 """
 import argparse
@@ -17,6 +18,8 @@ import statistics
 import struct
 import sys
 import xml.etree.ElementTree as xml
+
+from figure_text import text_faults
 
 SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
@@ -318,6 +321,7 @@ def main():
             faults.append("%s: no known question" % name)
             continue
         found, shown = check_figure(os.path.join(folder, name), known[stem], cells)
+        found += text_faults(os.path.join(folder, name + ".svg"))
         faults += ["%s: %s" % (name, fault) for fault in found]
         drawn[stem].update(id(cell) for cell, _ in shown)
         marks += len(shown)
