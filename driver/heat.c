@@ -139,10 +139,9 @@ static tg_status draw_one(const heat *h, const char *gnuplot, const char *folder
         status = tgd_make_folders(folder);
     if (status.code == TG_OK)
         status = write_files(h, &scripts, folder);
+    const tgd_easel easel = {.gnuplot = gnuplot, .folder = folder, .told = stdout};
     if (status.code == TG_OK)
-        status = tgd_gnuplot_draw(gnuplot, folder, h->name);
-    if (status.code == TG_OK)
-        printf("%s/%s.pdf\n", folder, h->name);
+        status = tgd_gnuplot_draw(&easel, h->name);
     tgd_scripts_free(&scripts);
     free(plots);
     free(data);

@@ -117,11 +117,7 @@ static tg_status read_words(int argc, char **argv, words *w)
 
 static tg_status draw_curve(void *context, const char *name)
 {
-    const tgd_easel *e = context;
-    const tg_status status = tgd_gnuplot_draw(e->gnuplot, e->folder, name);
-    if (status.code == TG_OK)
-        fprintf(e->told, "%s/%s.pdf\n", e->folder, name);
-    return status;
+    return tgd_gnuplot_draw(context, name);
 }
 
 static tg_status plot_training(const char *run, const tgd_easel *easel)

@@ -19,11 +19,11 @@ typedef struct {
 /* Calls: Local. gnuplot's path in *path (malloc'ed). Errors: TG_BAD_INPUT: it is not installed. */
 tg_status tgd_find_gnuplot(const char *verb, char **path);
 
-/* Calls: Local. Runs `gnuplot --default-settings NAME.gp` in the folder. Errors: TG_BAD_INPUT with the
- * first line of what gnuplot said. */
-tg_status tgd_gnuplot_draw(const char *gnuplot, const char *folder, const char *name);
+/* Calls: Local. Runs `gnuplot --default-settings NAME.gp` in the folder, and tells of the figure. Errors: TG_BAD_INPUT
+ * with the first line of what gnuplot said. */
+tg_status tgd_gnuplot_draw(const tgd_easel *easel, const char *name);
 
-/* Calls: Local. For each figure NAME.csv, .gp, .txt, and by gnuplot .pdf, .svg and .png. gnuplot is started without a
+/* Calls: Local. For each figure NAME.csv, .gp, .txt, and by gnuplot .pdf, .svg and .png, on all cores. gnuplot is started without a
  * shell, in the folder, and reads no start-up file of the user. Errors: TG_BAD_INPUT names the file, or says what
  * gnuplot said. */
 tg_status tgd_figures_draw(const tgd_figures *figures, const tgd_points *points,

@@ -372,7 +372,8 @@ static choice take_alike(const choice *points, int first, unsigned parts, bool *
 static bool *none_taken(const choice *points)
 {
     bool *taken = tgd_resize(NULL, points->count, sizeof *taken);
-    memset(taken, 0, (size_t)points->count * sizeof *taken);
+    for (int i = 0; i < points->count; i++)
+        taken[i] = false;
     return taken;
 }
 
@@ -390,7 +391,8 @@ static bool add_series(tgd_figure *figure, const tgd_points *all, const choice *
         }
     }
     const bool few = series <= 8 * TGD_MOST_LOOKS;
-    memset(taken, 0, (size_t)points->count * sizeof *taken);
+    free(taken);
+    taken = none_taken(points);
     for (int i = 0; i < points->count && few; i++) {
         if (taken[i])
             continue;

@@ -11,19 +11,15 @@
 const char *const tgd_phase_names[TGD_PHASES] = {"kernel", "pack", "communication", "wait",
                                                  "total"};
 
-/* The columns by which a line finds its cell, and a cell its point. */
+/* The columns by which a line finds its cell. */
 enum { LAUNCH, CELL, JOINED };
 static const char *const joins[JOINED] = {"launch", "cell"};
-enum { STATUS, CASE, DIRECTION, SCALING, BUILD, RANKS, NAMED };
-static const char *const names[NAMED] = {"status",  "case",  "direction",
-                                         "scaling", "build", "ranks"};
-
 typedef struct {
     tgd_table lines;
     const tgd_table *cells;
     tgd_points *points;
     int line_at[JOINED], phase_at, median_at; /* columns of lines */
-    int cell_at[JOINED], named_at[NAMED];     /* columns of cells */
+    int cell_at[JOINED], status_at;           /* columns of cells */
     int row;                                  /* the cell of the line before */
 } reading;
 
@@ -37,41 +33,29 @@ static tg_status find_columns(reading *r)
         if (status.code == TG_OK)
             status = tgd_table_require(r->cells, joins[i], &r->cell_at[i]);
     }
-    for (int i = 0; i < NAMED && status.code == TG_OK; i++)
-        status = tgd_table_require(r->cells, names[i], &r->named_at[i]);
-    return status;
+    return status.code == TG_OK ? tgd_table_require(r->cells, "status", &r->status_at) : status;
 }
 
 static bool belongs(const reading *r, int line, int row)
 {
-    bool same = row < r->cells->rows;
+    bool same = true;
     for (int i = 0; i < JOINED && same; i++)
         same = strcmp(tgd_table_text(&r->lines, line, r->line_at[i]),
                       tgd_table_text(r->cells, row, r->cell_at[i])) == 0;
     return same;
 }
 
-static const char *named(const reading *r, int name)
-{
-    return tgd_table_text(r->cells, r->row, r->named_at[name]);
-}
-
-/* NULL: no cell that is ok. */
+/* NULL: no cell that is ok. The lines stand in the order of the cells, so the search goes on where it was. */
 static tgd_point *point_of(reading *r, int line)
 {
-    if (!belongs(r, line, r->row))
-        for (r->row = 0; r->row < r->cells->rows && !belongs(r, line, r->row);)
-            r->row++;
-    if (r->row == r->cells->rows || strcmp(named(r, STATUS), "ok") != 0)
-        return NULL;
-    for (int i = 0; i < r->points->count; i++) {
-        tgd_point *p = &r->points->at[i];
-        if (strcmp(p->cell_case, named(r, CASE)) == 0 &&
-            strcmp(p->direction, named(r, DIRECTION)) == 0 &&
-            strcmp(p->scaling, named(r, SCALING)) == 0 &&
-            strcmp(p->part[TGD_PART_BUILD], named(r, BUILD)) == 0 &&
-            strcmp(p->part[TGD_PART_RANKS], named(r, RANKS)) == 0)
-            return p;
+    for (int step = 0; step < r->cells->rows; step++) {
+        const int row = (r->row + step) % r->cells->rows;
+        if (belongs(r, line, row)) {
+            r->row = row;
+            return strcmp(tgd_table_text(r->cells, row, r->status_at), "ok") == 0
+                       ? &r->points->at[r->points->of_row[row]]
+                       : NULL;
+        }
     }
     return NULL;
 }

@@ -437,11 +437,15 @@ static void make_points(tgd_points *points, row *rows, int count)
         rows[at[r] - rows].launches = next - r;
     }
     points->at = tgd_resize(NULL, count, sizeof *points->at);
+    points->of_row = tgd_resize(NULL, count, sizeof *points->of_row);
     for (int r = 0; r < count; r++) {
         if (rows[r].launches > 0) {
-            tgd_point *p = &points->at[points->count++];
+            tgd_point *p = &points->at[points->count];
             *p = first_look(&rows[r], &layers);
             combine(p, at + rows[r].first, rows[r].launches);
+            for (int k = 0; k < rows[r].launches; k++)
+                points->of_row[at[rows[r].first + k] - rows] = points->count;
+            points->count++;
         }
     }
     tgd_words_free(&layers);
@@ -485,6 +489,7 @@ void tgd_points_free(tgd_points *points)
         for (int part = 0; part < TGD_PARTS; part++)
             free(points->at[i].part[part]);
     free(points->at);
+    free(points->of_row);
     free(points->run_id);
     free(points->mpi);
     free(points->machine);

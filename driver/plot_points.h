@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     tgd_point *at;
     int count;
+    int *of_row;        /* of one table: index of the point of each row */
     int rejected;       /* rows whose status is not ok */
     char *run_id, *mpi; /* of the first row */
     char *machine;      /* for the caption; may be NULL; free with the points */
