@@ -19,18 +19,6 @@ enum { WEIGHT, BIAS };
 
 /* ---- forward and backward ---- */
 
-static void apply(tg_op *op, const void *x, void *y)
-{
-    if (op)
-        tg_apply(op, x, y);
-}
-
-static void apply_adjoint(tg_op *op, const void *y, void *x)
-{
-    if (op)
-        tg_apply_adjoint(op, (void *)y, x); /* out of place: y is only read */
-}
-
 static const void *weight_of(const affine *a)
 {
     return a->copy_weight ? a->weight : a->parameter[WEIGHT].value;
@@ -48,14 +36,14 @@ static void forward(tgl_layer *layer, const void *x, void *y)
 {
     affine *a = (affine *)layer;
     void *partial = a->sum ? a->y : y;
-    apply(a->copy_x, x, a->x);
-    apply(a->copy_weight, a->parameter[WEIGHT].value, a->weight);
-    apply(a->copy_bias, a->parameter[BIAS].value, a->bias);
+    tgl_op_apply(a->copy_x, x, a->x);
+    tgl_op_apply(a->copy_weight, a->parameter[WEIGHT].value, a->weight);
+    tgl_op_apply(a->copy_bias, a->parameter[BIAS].value, a->bias);
     if (a->adds_bias)
         put_bias_in_rows(a, partial);
     a->gemm(a->rows, a->out, a->in, (tgl_factor){.data = a->copy_x ? a->x : x},
             (tgl_factor){weight_of(a), true, 0}, a->adds_bias, partial, 0);
-    apply(a->sum, a->y, y);
+    tgl_op_apply(a->sum, a->y, y);
 }
 
 static void sum_rows(const affine *a, const void *dy, void *gradient)
@@ -71,16 +59,23 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     affine *a = (affine *)layer;
     tgl_parameter *weight = &a->parameter[WEIGHT], *bias = &a->parameter[BIAS];
     const void *copy = a->copy_x ? a->x : x, *dy_copy = a->sum ? a->y : dy;
-    apply_adjoint(a->sum, dy, a->y);
+    tgl_op_apply_adjoint(a->sum, dy, a->y);
     a->gemm(a->out, a->in, a->rows, (tgl_factor){dy_copy, true, 0}, (tgl_factor){.data = copy},
             false, a->copy_weight ? a->dweight : weight->gradient, 0);
     if (a->adds_bias)
         sum_rows(a, dy_copy, a->copy_bias ? a->dbias : bias->gradient);
     a->gemm(a->rows, a->in, a->out, (tgl_factor){.data = dy_copy},
             (tgl_factor){.data = weight_of(a)}, false, a->copy_x ? a->dx : dx, 0);
-    apply_adjoint(a->copy_weight, a->dweight, weight->gradient);
-    apply_adjoint(a->copy_bias, a->dbias, bias->gradient);
-    apply_adjoint(a->copy_x, a->dx, dx);
+    tgl_op_apply_adjoint(a->copy_x, a->dx, dx);
+    tgl_op_start_adjoint(a->copy_weight, a->dweight, weight->gradient);
+    tgl_op_start_adjoint(a->copy_bias, a->dbias, bias->gradient);
+}
+
+static void finish(tgl_layer *layer)
+{
+    affine *a = (affine *)layer;
+    tgl_op_finish(a->copy_weight);
+    tgl_op_finish(a->copy_bias);
 }
 
 static void free_affine(tgl_layer *layer)
@@ -101,6 +96,7 @@ static void free_affine(tgl_layer *layer)
 
 static const tgl_methods methods = {.forward = forward,
                                     .backward = backward,
+                                    .finish = finish,
                                     .release = free_affine,
                                     .fill = tgl_affine_fill,
                                     .count_wrong_forward = tgl_affine_count_wrong_forward,

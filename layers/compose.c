@@ -59,6 +59,40 @@ tg_status tgl_compose_stores(MPI_Comm comm, const char *primitive, const tgl_pro
     return status;
 }
 
+/* ---- operators that may be missing ---- */
+
+void tgl_op_apply(tg_op *op, const void *x, void *y)
+{
+    if (op)
+        tg_apply(op, x, y);
+}
+
+void tgl_op_apply_adjoint(tg_op *op, const void *y, void *x)
+{
+    if (op)
+        tg_apply_adjoint(op, (void *)y, x);
+}
+
+void tgl_op_start(tg_op *op, const void *x, void *y)
+{
+    if (op)
+        tg_start(op, x, y);
+}
+
+void tgl_op_start_adjoint(tg_op *op, const void *y, void *x)
+{
+    if (op)
+        tg_start_adjoint(op, (void *)y, x);
+}
+
+void tgl_op_finish(tg_op *op)
+{
+    if (op)
+        tg_finish(op);
+}
+
+/* ---- buffers and layouts ---- */
+
 void *tgl_buffer(ptrdiff_t count, const tg_dtype *dtype)
 {
     enum { ALIGNMENT = 64 };

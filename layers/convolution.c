@@ -7,8 +7,9 @@
  *             the parts of the input channels.
  *   backward  the adjoints in reverse: dy is copied, the gradients are summed over batch and space,
  *             dx comes back from the neighbours and is added, and is summed over output channels.
- *   overlap   the copies of the parameters are made while the halo is under way; dw and db while
- *             the halo of dx is. The sums are the same, in the same order.
+ *   overlap   while the halo is under way: the copies of the parameters, and the outputs that need
+ *             nothing of it; while the halo of dx is: dw and db. The sums of the gradients are under
+ *             way until `finish`.
  *
  * The operators and the grid: convolution.h. */
 #include "layers/convolution.h"
@@ -16,18 +17,6 @@
 #include <stdlib.h>
 
 /* ---- forward and backward ---- */
-
-static void apply(tg_op *op, const void *x, void *y)
-{
-    if (op)
-        tg_apply(op, x, y);
-}
-
-static void apply_adjoint(tg_op *op, const void *y, void *x)
-{
-    if (op)
-        tg_apply_adjoint(op, (void *)y, x); /* out of place: y is only read */
-}
 
 /* Where x is after it was copied, and after the halo. */
 static const void *copied(const tgl_convolution_layer *c, const void *x)
@@ -40,42 +29,55 @@ static const void *needed(const tgl_convolution_layer *c, const void *x)
     return c->halo ? c->needed : copied(c, x);
 }
 
-/* With overlap the halo's messages are under way from here to finish_halo. */
+static const void *weight_of(const tgl_convolution_layer *c)
+{
+    return c->copy_weight ? c->weight : c->parameter[TGL_WEIGHT].value;
+}
+
+/* What comes before and behind finish is done while the halo's messages are under way; without overlap
+ * they are awaited at once. */
 static void start_halo(const tgl_convolution_layer *c, const void *x)
 {
-    if (c->halo && c->overlap)
-        tg_start(c->halo, copied(c, x), c->needed);
-    else
-        apply(c->halo, copied(c, x), c->needed);
+    tgl_op_start(c->halo, copied(c, x), c->needed);
+    if (!c->overlap)
+        tgl_op_finish(c->halo);
 }
 
 static void start_halo_adjoint(const tgl_convolution_layer *c, void *dcopied)
 {
-    if (c->halo && c->overlap)
-        tg_start_adjoint(c->halo, c->dneeded, dcopied);
-    else
-        apply_adjoint(c->halo, c->dneeded, dcopied);
+    tgl_op_start_adjoint(c->halo, c->dneeded, dcopied);
+    if (!c->overlap)
+        tgl_op_finish(c->halo);
 }
 
 static void finish_halo(const tgl_convolution_layer *c)
 {
-    if (c->halo && c->overlap)
-        tg_finish(c->halo);
+    if (c->overlap)
+        tgl_op_finish(c->halo);
 }
 
 static void forward(tgl_layer *layer, const void *x, void *y)
 {
     tgl_convolution_layer *c = (tgl_convolution_layer *)layer;
-    apply(c->copy_x, x, c->x);
+    const void *bias = c->copy_bias ? c->bias : c->parameter[TGL_BIAS].value;
+    void *partial = c->sum ? c->y : y;
+    tgl_op_apply(c->copy_x, x, c->x);
     start_halo(c, x);
-    apply(c->copy_weight, c->parameter[TGL_WEIGHT].value, c->weight);
-    apply(c->copy_bias, c->parameter[TGL_BIAS].value, c->bias);
-    finish_halo(c);
+    tgl_op_apply(c->copy_weight, c->parameter[TGL_WEIGHT].value, c->weight);
+    tgl_op_apply(c->copy_bias, c->parameter[TGL_BIAS].value, c->bias);
     if (c->conv)
-        tgl_conv_forward(c->conv, needed(c, x),
-                         c->copy_weight ? c->weight : c->parameter[TGL_WEIGHT].value,
-                         c->copy_bias ? c->bias : c->parameter[TGL_BIAS].value, c->sum ? c->y : y);
-    apply(c->sum, c->y, y);
+        c->conv->version = c->base.version;
+    if (c->inside)
+        tgl_convolution_inside(c->inside, c->base.version, copied(c, x), weight_of(c), bias,
+                               partial);
+    finish_halo(c);
+    if (c->inside) {
+        tgl_convolution_border(c->inside, c->base.version, c->needed, weight_of(c), bias, partial);
+        tgl_conv_bring(c->conv, c->needed, weight_of(c));
+    } else if (c->conv) {
+        tgl_conv_forward(c->conv, needed(c, x), weight_of(c), bias, partial);
+    }
+    tgl_op_apply(c->sum, c->y, y);
 }
 
 static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
@@ -84,19 +86,25 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     const void *dy_copy = c->sum ? c->y : dy;
     tgl_parameter *weight = &c->parameter[TGL_WEIGHT], *bias = &c->parameter[TGL_BIAS];
     void *dcopied = c->copy_x ? c->dx : dx, *dneeded = c->halo ? c->dneeded : dcopied;
-    apply_adjoint(c->sum, dy, c->y);
+    tgl_op_apply_adjoint(c->sum, dy, c->y);
     if (c->conv)
-        tgl_conv_backward_data(c->conv, dy_copy, c->copy_weight ? c->weight : weight->value,
-                               dneeded);
+        tgl_conv_backward_data(c->conv, dy_copy, weight_of(c), dneeded);
     start_halo_adjoint(c, dcopied);
     if (c->conv)
         tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
                                   c->copy_weight ? c->dweight : weight->gradient,
                                   c->copy_bias ? c->dbias : bias->gradient);
     finish_halo(c);
-    apply_adjoint(c->copy_weight, c->dweight, weight->gradient);
-    apply_adjoint(c->copy_bias, c->dbias, bias->gradient);
-    apply_adjoint(c->copy_x, c->dx, dx);
+    tgl_op_apply_adjoint(c->copy_x, c->dx, dx);
+    tgl_op_start_adjoint(c->copy_weight, c->dweight, weight->gradient);
+    tgl_op_start_adjoint(c->copy_bias, c->dbias, bias->gradient);
+}
+
+static void finish(tgl_layer *layer)
+{
+    tgl_convolution_layer *c = (tgl_convolution_layer *)layer;
+    tgl_op_finish(c->copy_weight);
+    tgl_op_finish(c->copy_bias);
 }
 
 static void free_layer(tgl_layer *layer)
@@ -108,6 +116,7 @@ static void free_layer(tgl_layer *layer)
     if (c->slice != MPI_COMM_NULL)
         MPI_Comm_free(&c->slice);
     tgl_conv_free(&c->conv);
+    tgl_convolution_inside_drop(&c->inside);
     void *buffers[] = {c->x,      c->dx,      c->needed, c->dneeded, c->y,
                        c->weight, c->dweight, c->bias,   c->dbias};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
@@ -120,7 +129,7 @@ static void free_layer(tgl_layer *layer)
 }
 
 static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .release = free_layer};
+    .forward = forward, .backward = backward, .finish = finish, .release = free_layer};
 
 /* ---- plan ---- */
 

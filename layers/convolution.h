@@ -23,6 +23,8 @@ typedef struct {
 
 enum { TGL_WEIGHT, TGL_BIAS };
 
+typedef struct tgl_convolution_parts tgl_convolution_parts;
+
 typedef struct {
     tgl_layer base;
     const tg_dtype *dtype;
@@ -30,6 +32,7 @@ typedef struct {
     /* Operators; NULL: the buffer is used where it lies. */
     tg_op *copy_x, *halo, *sum, *copy_weight, *copy_bias;
     bool overlap;   /* compute while the halo travels */
+    tgl_convolution_parts *inside; /* NULL: y is computed at once, behind the halo */
     MPI_Comm slice; /* of the ranks with one part of the output channels; for the halo */
     /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;
      * copies of the parameters and parts of their gradients. */
@@ -66,6 +69,24 @@ void tgl_convolution_free_layouts(tgl_convolution_layouts *l);
  * made stays in the layer. */
 tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem,
                                tgl_convolution_layer *layer);
+
+/* ---- convolution_inside.c: y in two parts, the first of which needs no halo; Calls: Local ---- */
+
+/* Shapes: own, what a rank has of x, and needed, what its kernel reads: batch, channels, space; y as in
+ * `partials`. kernels: the row that was chosen. *parts is NULL where nothing would be gained: no output
+ * can do without the halo, or the kernel does not take these extents. Errors: TG_NO_MEMORY. */
+tg_status tgl_convolution_inside_plan(const tgl_problem *problem, const tg_box *own,
+                                      const tg_box *needed, const tg_box *y,
+                                      const tgl_conv_shape *whole, const char *kernels,
+                                      tgl_convolution_parts **parts);
+
+/* inside: x is that of the box `own`; all of y is written, and right where it needs no halo. border:
+ * from the needed x, the rest. */
+void tgl_convolution_inside(tgl_convolution_parts *parts, long version, const void *x,
+                            const void *w, const void *bias, void *y);
+void tgl_convolution_border(tgl_convolution_parts *parts, long version, const void *needed,
+                            const void *w, const void *bias, void *y);
+void tgl_convolution_inside_drop(tgl_convolution_parts **parts);
 
 /* Calls: Local. One entry by a plain loop. */
 void tgl_convolution_expect(const tgl_inputs *in, int output, const ptrdiff_t *index,

@@ -49,17 +49,27 @@ static tgl_conv_shape shape_of(const tgl_convolution_spec *s, const tg_box *x, c
     return k;
 }
 
-/* The box of x that the kernel reads: with a halo what the rank needs, else the copy that it has. */
-static tg_box box_of_x(const tgl_convolution_layer *c, const tgl_convolution_layouts *l, int rank)
+/* The copy of x that the rank has. */
+static tg_box box_of_copy(const tgl_convolution_layouts *l, int rank)
 {
-    if (c->halo)
-        return tg_op_y(c->halo);
     tg_box copy = tg_layout_held(&l->copies, rank), x = {.ndim = copy.ndim - 1};
     for (int d = 0; d < x.ndim; d++) { /* without the axis of the copies */
         x.lo[d] = copy.lo[d < 2 ? d : d + 1];
         x.hi[d] = copy.hi[d < 2 ? d : d + 1];
     }
     return x;
+}
+
+/* y in two parts, if the halo may be under way meanwhile. */
+static tg_status plan_inside(MPI_Comm comm, const tgl_problem *problem, const tg_box *own,
+                             const tg_box *needed, const tg_box *y, const tgl_conv_shape *shape,
+                             tgl_convolution_layer *c)
+{
+    tg_status status = tg_success();
+    if (c->overlap && c->halo && c->conv)
+        status = tgl_convolution_inside_plan(problem, own, needed, y, shape, c->base.kernels,
+                                             &c->inside);
+    return tg_agree(comm, status);
 }
 
 /* The parameters of a rank that owns them: their boxes in the global tensors. */
@@ -129,7 +139,9 @@ static tg_status make_local(MPI_Comm comm, const tgl_problem *problem,
                             tgl_convolution_layer *c)
 {
     const tgl_convolution_spec *s = problem->spec;
-    const tg_box x = box_of_x(c, l, rank), y = tg_layout_held(&l->partials, rank);
+    /* The kernel reads, with a halo, what the rank needs, else the copy that it has. */
+    const tg_box own = box_of_copy(l, rank), x = c->halo ? tg_op_y(c->halo) : own,
+                 y = tg_layout_held(&l->partials, rank);
     tgl_conv_shape shape = shape_of(s, &x, &y);
     put_boxes(s, l, rank, c);
     tg_status status =
@@ -144,8 +156,9 @@ static tg_status make_local(MPI_Comm comm, const tgl_problem *problem,
                                             (double)tgl_conv_terms(&shape) *
                                             (double)tgl_conv_positions(&shape);
     c->base.flops_backward = 2 * c->base.flops_forward;
-    return tgl_conv_plan(comm, place < 0 ? NULL : &shape, c->dtype, s->kernels, &c->base.kernels,
-                         &c->conv);
+    status = tgl_conv_plan(comm, place < 0 ? NULL : &shape, c->dtype, s->kernels, &c->base.kernels,
+                           &c->conv);
+    return status.code == TG_OK ? plan_inside(comm, problem, &own, &x, &y, &shape, c) : status;
 }
 
 tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem, tgl_convolution_layer *c)

@@ -4,6 +4,7 @@
 #include "layers/kernel.h"
 #include "layers/layers.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ static tg_status plan_with(const tgl_conv_kernel *row, const tgl_conv_shape *sha
     if (!*conv)
         return tg_fail(TG_NO_MEMORY, "no memory for a convolution");
     **conv = (tgl_conv){
-        .kernel = is_empty(shape) ? &tgl_conv_openblas : row, .shape = *shape, .dtype = dtype};
+        .kernel = is_empty(shape) ? &tgl_conv_openblas : row, .shape = *shape, .dtype = dtype, .version = 1};
     tg_status status = (*conv)->kernel->plan(*conv);
     if (status.code != TG_OK) {
         free(*conv);
@@ -93,9 +94,36 @@ int tgl_conv_block(const char *name, const tg_dtype *dtype)
     return *row ? (*row)->block(dtype) : 0;
 }
 
+/* In a build with asserts: weights of one version are the same, or tgl_changed was forgotten. */
+static void check_version(tgl_conv *conv, const void *w)
+{
+#ifndef NDEBUG
+    const unsigned char *bytes = w;
+    const ptrdiff_t size =
+        conv->shape.out * tgl_conv_terms(&conv->shape) * (ptrdiff_t)conv->dtype->size;
+    uint32_t sum = 1;
+    for (ptrdiff_t i = 0; i < size; i++)
+        sum = sum * 31 + bytes[i];
+    assert(conv->checked != conv->version || conv->checksum == sum);
+    conv->checked = conv->version;
+    conv->checksum = sum;
+#else
+    (void)conv;
+    (void)w;
+#endif
+}
+
 void tgl_conv_forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
 {
+    check_version(conv, w);
     conv->kernel->forward(conv, x, w, bias, y);
+}
+
+void tgl_conv_bring(tgl_conv *conv, const void *x, const void *w)
+{
+    check_version(conv, w);
+    if (conv->kernel->bring)
+        conv->kernel->bring(conv, x, w);
 }
 
 void tgl_conv_backward_data(tgl_conv *conv, const void *dy, const void *w, void *dx)

@@ -34,9 +34,11 @@ typedef struct {
     tg_status (*plan)(tgl_conv *conv);
     /* Local; cannot fail, allocate nothing. They replace their outputs. forward comes first; then
      * backward_data with the w of that forward; then backward_weights with its x and the dy of
-     * backward_data: what a kernel has made of them it may use again. bias and db are not looked at
-     * without a bias. */
+     * backward_data: what a kernel has made of them it may use again, and what it has made of w until
+     * conv->version is another one. bias and db are not looked at without a bias. bring stands for a
+     * forward whose y others compute: x and w are there for backward. NULL: it needs nothing of it. */
     void (*forward)(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y);
+    void (*bring)(tgl_conv *conv, const void *x, const void *w);
     void (*backward_data)(tgl_conv *conv, const void *dy, const void *w, void *dx);
     void (*backward_weights)(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db);
     void (*release)(tgl_conv *conv); /* of own */
@@ -49,6 +51,9 @@ struct tgl_conv {
     const tgl_conv_kernel *kernel;
     tgl_conv_shape shape;
     const tg_dtype *dtype;
+    long version; /* of the values in w: the caller's count of their changes, from 1 */
+    long checked; /* the version whose bytes gave this checksum */
+    uint32_t checksum;
     void *own; /* of the kernel */
 };
 
@@ -66,6 +71,7 @@ int tgl_conv_block(const char *name, const tg_dtype *dtype);
 
 /* Calls: Local. As the row's; NULL may be freed. */
 void tgl_conv_forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y);
+void tgl_conv_bring(tgl_conv *conv, const void *x, const void *w);
 void tgl_conv_backward_data(tgl_conv *conv, const void *dy, const void *w, void *dx);
 void tgl_conv_backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db);
 void tgl_conv_free(tgl_conv **conv);

@@ -155,6 +155,7 @@ tg_status tgl_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
     tg_status status = problem->kind->plan(comm, problem, layer);
     if (status.code == TG_OK) {
         (*layer)->problem = problem;
+        (*layer)->version = 1;
         MPI_Comm_rank(comm, &(*layer)->rank);
     }
     return status;
@@ -167,9 +168,31 @@ void tgl_forward(tgl_layer *layer, const void *x, void *y)
     layer->methods->forward(layer, x, y);
 }
 
-void tgl_backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
+void tgl_infer(tgl_layer *layer, const void *x, void *y)
+{
+    (layer->methods->infer ? layer->methods->infer : layer->methods->forward)(layer, x, y);
+}
+
+void tgl_backward_start(tgl_layer *layer, const void *x, const void *dy, void *dx)
 {
     layer->methods->backward(layer, x, dy, dx);
+}
+
+void tgl_backward_finish(tgl_layer *layer)
+{
+    if (layer->methods->finish)
+        layer->methods->finish(layer);
+}
+
+void tgl_backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
+{
+    tgl_backward_start(layer, x, dy, dx);
+    tgl_backward_finish(layer);
+}
+
+void tgl_changed(tgl_layer *layer)
+{
+    layer->version++;
 }
 
 void tgl_free(tgl_layer **layer)
@@ -205,6 +228,7 @@ void tgl_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy)
         layer->methods->fill(layer, seed, x, dy);
     else
         tgl_expect_fill(layer, seed, x, dy);
+    tgl_changed(layer);
 }
 
 ptrdiff_t tgl_count_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y)

@@ -11,7 +11,10 @@
  * NULL where the row's `expect` says what is right. */
 typedef struct {
     void (*forward)(tgl_layer *layer, const void *x, void *y);
+    void (*infer)(tgl_layer *layer, const void *x, void *y); /* NULL: as forward */
+    /* Sums of the parameters' gradients that it leaves under way are ended by finish; NULL: none. */
     void (*backward)(tgl_layer *layer, const void *x, const void *dy, void *dx);
+    void (*finish)(tgl_layer *layer);
     void (*release)(tgl_layer *layer); /* of everything, the struct included */
     void (*fill)(tgl_layer *layer, uint64_t seed, void *x, void *dy);
     ptrdiff_t (*count_wrong_forward)(const tgl_layer *layer, uint64_t seed, const void *y);
@@ -26,6 +29,7 @@ struct tgl_layer {
     int parameter_count;
     double flops_forward, flops_backward; /* of this rank, in one call */
     const char *kernels;                  /* the row chosen from several; NULL: there is one */
+    long version; /* of the parameters' values: from 1, counted by tgl_changed */
 };
 
 /* ---- expect.c: the entries that a layer's formula asks for ---- */
@@ -102,6 +106,13 @@ tg_status tgl_word_one_store(const tgl_words *words, tgl_problem *problem);
  * lies. Errors: as tg_plan. */
 tg_status tgl_compose(MPI_Comm comm, const char *primitive, const tgl_problem *problem,
                       const tg_layout *from, const tg_layout *to, tg_op **op);
+
+/* Calls: Collective. As those of primitives.h, out of place; NULL: nothing to do. y is only read. */
+void tgl_op_apply(tg_op *op, const void *x, void *y);
+void tgl_op_apply_adjoint(tg_op *op, const void *y, void *x);
+void tgl_op_start(tg_op *op, const void *x, void *y);
+void tgl_op_start_adjoint(tg_op *op, const void *y, void *x);
+void tgl_op_finish(tg_op *op);
 
 /* Calls: Local. Of a layout only the places with part 0 on every axis that is not kept; these axes
  * then have one part. Errors: TG_NO_MEMORY; the caller frees the layout. */

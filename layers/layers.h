@@ -165,6 +165,21 @@ tg_status tgl_affine_plan(MPI_Comm comm, const tgl_affine_spec *spec, tgl_layer 
  * one forward any number of times. */
 void tgl_forward(tgl_layer *layer, const void *x, void *y);
 void tgl_backward(tgl_layer *layer, const void *x, const void *dy, void *dx);
+
+/* Calls: Collective. backward in two halves, between which all ranks may run other layers, in one order.
+ * Behind the first dx is made; the sums of the parameters' gradients are under way, and the gradients
+ * are nobody's until the second. The same sums in the same order as tgl_backward. */
+void tgl_backward_start(tgl_layer *layer, const void *x, const void *dy, void *dx);
+void tgl_backward_finish(tgl_layer *layer);
+
+/* Calls: Collective. y as the trained layer gives it: batch_norm with its running statistics, which
+ * stay as they are; other layers as forward. No backward follows it. */
+void tgl_infer(tgl_layer *layer, const void *x, void *y);
+
+/* Calls: Local. To be called after any change of the parameters' values, on every rank of the plan: a
+ * layer keeps what its kernel has made of them (their layout) until then. tgl_fill, tgl_network_init,
+ * tgl_optimiser_step and tgl_optimiser_resume do it themselves. */
+void tgl_changed(tgl_layer *layer);
 void tgl_free(tgl_layer **layer); /* Collective; NULL may be freed */
 
 /* Calls: Local. Floating-point operations of this rank in one call, those of its local kernel: sums
@@ -224,6 +239,13 @@ void *tgl_network_x(const tgl_network *network, int index);
 double tgl_network_forward(tgl_network *network);
 void tgl_network_backward(tgl_network *network);
 
+/* Calls: Collective. As forward, with tgl_infer of each layer. */
+double tgl_network_infer(tgl_network *network);
+
+/* Calls: Local, the same on all ranks. Are the gradients of a layer summed while backward of the layers
+ * in front of it runs? At first they are. The gradients have the same bits either way. */
+void tgl_network_overlap(tgl_network *network, bool overlap);
+
 /* Calls: Local. Initial values in [-a, a], a = 1 / sqrt(fan_in), made from (seed, layer, parameter,
  * global entry), so that they do not depend on P; what has no fan_in gets its `start`. Source: LeCun,
  * Bottou, Orr, Mueller, Efficient BackProp, 1998. */
@@ -263,9 +285,9 @@ tg_status tgl_optimiser_make(MPI_Comm comm, const tgl_network *network, const tg
                              tgl_optimiser **optimiser);
 void tgl_optimiser_free(tgl_optimiser **optimiser); /* Local; NULL may be freed */
 
-/* Calls: Local; allocates nothing. One step with the gradients of the last backward. */
+/* Calls: Local, on all ranks; allocates nothing. One step with the gradients of the last backward. */
 void tgl_optimiser_step(tgl_optimiser *optimiser, const tgl_rates *rates);
-/* Calls: Local. So many steps have been made before; what is kept was filled by the caller. */
+/* Calls: Local, on all ranks. So many steps have been made before; what is kept was filled by the caller. */
 void tgl_optimiser_resume(tgl_optimiser *optimiser, long steps);
 
 /* A tensor that must be kept so that training can go on: a parameter of a layer, or what the rule

@@ -31,6 +31,7 @@ struct tgl_network {
     stage *stages;
     MPI_Comm comm; /* the caller's */
     int loss_root; /* the rank that has the loss */
+    bool overlap;  /* gradients are summed while the layers in front run backward */
 };
 
 /* ---- text ---- */
@@ -303,8 +304,10 @@ tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl
     tg_status status =
         n ? read_text(text, batch, P, n) : tg_fail(TG_NO_MEMORY, "no memory for a network");
     status = tg_agree(comm, status);
-    if (n)
+    if (n) {
         n->comm = comm;
+        n->overlap = true;
+    }
     if (status.code == TG_OK)
         status = choose_stores(n, comm);
     for (int i = 0; status.code == TG_OK && i < n->count; i++)
@@ -381,13 +384,13 @@ void *tgl_network_x(const tgl_network *network, int index)
     return index >= 0 && index < network->count ? network->stages[index].x : NULL;
 }
 
-double tgl_network_forward(tgl_network *n)
+static double run_forward(tgl_network *n, void run(tgl_layer *, const void *, void *))
 {
     for (int i = 0; i < n->count; i++) {
         stage *s = &n->stages[i];
         if (s->bring)
             tg_apply(s->bring, n->stages[i - 1].y, s->x);
-        tgl_forward(s->layer, s->x, s->y);
+        run(s->layer, s->x, s->y);
     }
     const stage *last = &n->stages[n->count - 1];
     int rank;
@@ -399,6 +402,21 @@ double tgl_network_forward(tgl_network *n)
     return loss;
 }
 
+double tgl_network_forward(tgl_network *n)
+{
+    return run_forward(n, tgl_forward);
+}
+
+double tgl_network_infer(tgl_network *n)
+{
+    return run_forward(n, tgl_infer);
+}
+
+void tgl_network_overlap(tgl_network *n, bool overlap)
+{
+    n->overlap = overlap;
+}
+
 void tgl_network_backward(tgl_network *n)
 {
     const stage *last = &n->stages[n->count - 1];
@@ -408,10 +426,14 @@ void tgl_network_backward(tgl_network *n)
         last->problem.dtype->put(last->dy, 0, 1);
     for (int i = n->count - 1; i >= 0; i--) {
         stage *s = &n->stages[i];
-        tgl_backward(s->layer, s->x, s->dy, s->dx);
+        tgl_backward_start(s->layer, s->x, s->dy, s->dx);
+        if (!n->overlap)
+            tgl_backward_finish(s->layer);
         if (s->bring)
             tg_apply_adjoint(s->bring, s->dx, n->stages[i - 1].dy);
     }
+    for (int i = n->count - 1; n->overlap && i >= 0; i--)
+        tgl_backward_finish(n->stages[i].layer);
 }
 
 /* ---- parameters ---- */
@@ -426,6 +448,8 @@ void tgl_network_init(tgl_network *n, uint64_t seed)
                          1 / sqrt((double)p->fan_in), n->stages[i].problem.dtype, p->value);
             else
                 tgl_start(p, n->stages[i].problem.dtype);
+    for (int i = 0; i < n->count; i++)
+        tgl_changed(n->stages[i].layer);
 }
 
 ptrdiff_t tgl_network_parameters(const tgl_network *n)

@@ -97,21 +97,38 @@ static void take_running(tgl_norm_layer *n)
     }
 }
 
-static void forward(tgl_layer *layer, const void *x, void *y)
+/* y, once mean and inverse of each group are there. */
+static void normalise(tgl_norm_layer *n, const void *x, void *y)
 {
-    tgl_norm_layer *n = (tgl_norm_layer *)layer;
-    if (n->copy)
-        tg_apply(n->copy, n->owned, n->used);
-    if (n->spec->applies)
-        take_running(n);
-    else
-        take_own(n, x);
+    tgl_op_apply(n->copy, n->owned, n->used);
     for (ptrdiff_t r = 0; r < n->rows; r++) {
         const ptrdiff_t g = group_of(n, r);
         n->row_of_type->normalise(n->length, n->mean[g], n->inverse[g], scale_of(n, r),
                                   shift_of(n, r), step_of(n), row_of(n, x, r),
                                   (void *)row_of(n, y, r));
     }
+}
+
+static void forward(tgl_layer *layer, const void *x, void *y)
+{
+    tgl_norm_layer *n = (tgl_norm_layer *)layer;
+    if (n->spec->applies)
+        take_running(n);
+    else
+        take_own(n, x);
+    normalise(n, x, y);
+}
+
+/* layer_norm has no other statistics than those of x. */
+static void infer(tgl_layer *layer, const void *x, void *y)
+{
+    tgl_norm_layer *n = (tgl_norm_layer *)layer;
+    if (!n->spec->applies && !n->spec->keeps) {
+        forward(layer, x, y);
+        return;
+    }
+    take_running(n);
+    normalise(n, x, y);
 }
 
 /* ---- backward ---- */
@@ -149,8 +166,8 @@ static void put_gradients(tgl_norm_layer *n)
     }
     for (ptrdiff_t i = 0; i < 2 * n->scale_count; i++)
         n->dtype->put(to, i, n->gradient[i]);
-    if (n->spec->along && n->copy)
-        tg_apply_adjoint(n->copy, n->dused, n->downed);
+    if (n->spec->along)
+        tgl_op_start_adjoint(n->copy, n->dused, n->downed);
 }
 
 /* What each entry of dx loses: with statistics of x itself, the means of dy scale and of dy scale
@@ -176,6 +193,13 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     }
 }
 
+static void finish(tgl_layer *layer)
+{
+    const tgl_norm_layer *n = (tgl_norm_layer *)layer;
+    if (n->spec->along)
+        tgl_op_finish(n->copy);
+}
+
 static void free_norm(tgl_layer *layer)
 {
     tgl_norm_layer *n = (tgl_norm_layer *)layer;
@@ -186,8 +210,12 @@ static void free_norm(tgl_layer *layer)
     free(n);
 }
 
-static const tgl_methods methods = {
-    .forward = forward, .backward = backward, .release = free_norm, .fill = tgl_norm_fill};
+static const tgl_methods methods = {.forward = forward,
+                                    .infer = infer,
+                                    .backward = backward,
+                                    .finish = finish,
+                                    .release = free_norm,
+                                    .fill = tgl_norm_fill};
 
 tg_status tgl_norm_plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **layer)
 {

@@ -62,7 +62,7 @@ struct tgl_norm_layer {
     tg_op *gather;       /* moments of the other parts of the groups; NULL: one part */
     tg_op *sum;          /* the two sums of backward; NULL: one part */
     tg_op *copy;         /* scale and shift to where they are used; NULL: they lie there */
-    tg_op *copy_running; /* running mean and variance, in inference */
+    tg_op *copy_running; /* running mean and variance, where they are used */
     /* x of this rank: rows of `length` entries; row r belongs to group r % groups */
     ptrdiff_t rows, groups, length, scale_count;
     int outer, inner;       /* parts of the reduced axes before and behind those of the groups */

@@ -110,7 +110,7 @@ static tg_status plan_operators(MPI_Comm comm, const tgl_problem *problem, tgl_n
         status = plan_sum(comm, &wide, &n->sum);
     if (status.code == TG_OK && n->spec->scales)
         status = plan_copy(comm, problem, &n->copy);
-    if (status.code == TG_OK && n->spec->applies)
+    if (status.code == TG_OK && (n->spec->applies || n->spec->keeps))
         status = plan_copy(comm, problem, &n->copy_running);
     return status;
 }

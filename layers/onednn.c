@@ -2,8 +2,8 @@
  *
  * oneDNN chooses the layout that it is fastest in for each tensor of a pass. Where that is the
  * caller's, the caller's buffer is used as it is; otherwise the tensor is reordered to a buffer of
- * its own, or from it. Weights change with every step of a training, so each forward brings them
- * over. Everything is made while planning; a run sets addresses and executes.
+ * its own, or from it. Weights are brought over once for each of their versions. Everything is made
+ * while planning; a run sets addresses and executes.
  * Source: the C interface of oneDNN 2.6 and of 3.0, dnnl.h. */
 #include "layers/blas.h"
 #include "layers/kernel.h"
@@ -142,6 +142,7 @@ typedef struct {
     dnnl_primitive_t reorder;     /* from the one to the other; NULL: nothing to do */
     void *buffer;                 /* of kernels */
     bool borrowed;                /* an earlier pass has it, and brought it over */
+    long version;                 /* of the weights that were brought over last; 0: none */
 } tensor;
 
 /* An argument of a pass. */
@@ -448,16 +449,24 @@ static void reorder(const tensor *t, bool input)
     must(dnnl_primitive_execute(t->reorder, stream, 2, arguments));
 }
 
-static void run(const pass *p, void *const buffers[ARGUMENTS])
+/* One argument of a pass: where it lies, and an input as the kernel wants it. */
+static void bring_argument(pass *p, int i, void *buffer, long version)
 {
-    for (int i = 0; i < p->count; i++) {
-        const tensor *t = &p->argument[i];
-        if (t->borrowed)
-            continue;
-        must(dnnl_memory_set_data_handle(t->users, buffers[i]));
-        if (t->reorder && p->roles[i].input)
-            reorder(t, true);
-    }
+    tensor *t = &p->argument[i];
+    const bool kept = p->roles[i].of == WEIGHTS && t->version == version;
+    if (t->borrowed)
+        return;
+    must(dnnl_memory_set_data_handle(t->users, buffer));
+    if (!t->reorder || !p->roles[i].input || kept)
+        return;
+    reorder(t, true);
+    t->version = version;
+}
+
+static void run(pass *p, long version, void *const buffers[ARGUMENTS])
+{
+    for (int i = 0; i < p->count; i++)
+        bring_argument(p, i, buffers[i], version);
     must(dnnl_primitive_execute(p->primitive, stream, p->count + 1, p->execute));
     for (int i = 0; i < p->count; i++)
         if (p->argument[i].reorder && !p->roles[i].input)
@@ -467,20 +476,29 @@ static void run(const pass *p, void *const buffers[ARGUMENTS])
 
 static void forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
 {
-    const own *o = conv->own;
-    run(&o->forward, (void *[ARGUMENTS]){(void *)x, (void *)w, y, (void *)bias});
+    own *o = conv->own;
+    run(&o->forward, conv->version,
+        (void *[ARGUMENTS]){(void *)x, (void *)w, y, (void *)bias});
+}
+
+static void bring(tgl_conv *conv, const void *x, const void *w)
+{
+    own *o = conv->own;
+    bring_argument(&o->forward, 0, (void *)x, conv->version);
+    bring_argument(&o->forward, 1, (void *)w, conv->version);
+    must(dnnl_stream_wait(stream));
 }
 
 static void backward_data(tgl_conv *conv, const void *dy, const void *w, void *dx)
 {
-    const own *o = conv->own;
-    run(&o->data, (void *[ARGUMENTS]){(void *)dy, (void *)w, dx});
+    own *o = conv->own;
+    run(&o->data, conv->version, (void *[ARGUMENTS]){(void *)dy, (void *)w, dx});
 }
 
 static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db)
 {
-    const own *o = conv->own;
-    run(&o->weights, (void *[ARGUMENTS]){(void *)x, (void *)dy, dw, db});
+    own *o = conv->own;
+    run(&o->weights, conv->version, (void *[ARGUMENTS]){(void *)x, (void *)dy, dw, db});
 }
 
 /* ---- facts ---- */
@@ -528,6 +546,7 @@ static const char *library(void)
 const tgl_conv_kernel tgl_conv_onednn = {.name = "onednn",
                                          .plan = plan,
                                          .forward = forward,
+                                         .bring = bring,
                                          .backward_data = backward_data,
                                          .backward_weights = backward_weights,
                                          .release = free_own,

@@ -197,6 +197,13 @@ void tgl_optimiser_free(tgl_optimiser **optimiser)
     *optimiser = NULL;
 }
 
+/* Ranks that own none of a layer's parameters have copies of them. */
+static void tell_layers(const tgl_optimiser *o)
+{
+    for (int i = 0; i < count_layers(o->network); i++)
+        tgl_changed(tgl_network_layer(o->network, i));
+}
+
 void tgl_optimiser_step(tgl_optimiser *o, const tgl_rates *rates)
 {
     o->steps++;
@@ -207,11 +214,13 @@ void tgl_optimiser_step(tgl_optimiser *o, const tgl_rates *rates)
             (s->dtype->size == sizeof(float) ? o->rule->step_f32 : o->rule->step_f64)(
                 rates, o->steps, tg_box_count(&p->box), p->gradient, s->state, p->value);
     }
+    tell_layers(o);
 }
 
 void tgl_optimiser_resume(tgl_optimiser *o, long steps)
 {
     o->steps = steps;
+    tell_layers(o);
 }
 
 bool tgl_optimiser_kept(const tgl_optimiser *o, int index, tgl_kept *kept)
