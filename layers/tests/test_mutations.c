@@ -14,6 +14,8 @@ static mistake mutation;
 
 void __real_tg_apply_adjoint(tg_op *op, void *y, void *x);
 void __wrap_tg_apply_adjoint(tg_op *op, void *y, void *x);
+void __real_tg_start_adjoint(tg_op *op, void *y, void *x);
+void __wrap_tg_start_adjoint(tg_op *op, void *y, void *x);
 void __real_tgl_moments_merge(tgl_moments *all, const tgl_moments *more);
 void __wrap_tgl_moments_merge(tgl_moments *all, const tgl_moments *more);
 
@@ -34,12 +36,23 @@ static void clear_ghosts(const tg_box *own, const tg_box *held, float *dy)
     }
 }
 
-void __wrap_tg_apply_adjoint(tg_op *op, void *y, void *x)
+static void clear_ghosts_of_halo(tg_op *op, void *y)
 {
     const tg_box own = tg_op_x(op), held = tg_op_y(op);
     if (mutation == NO_HALO_SUM && own.ndim == IMAGES_NDIM)
         clear_ghosts(&own, &held, y);
+}
+
+void __wrap_tg_apply_adjoint(tg_op *op, void *y, void *x)
+{
+    clear_ghosts_of_halo(op, y);
     __real_tg_apply_adjoint(op, y, x);
+}
+
+void __wrap_tg_start_adjoint(tg_op *op, void *y, void *x)
+{
+    clear_ghosts_of_halo(op, y);
+    __real_tg_start_adjoint(op, y, x);
 }
 
 void __wrap_tgl_moments_merge(tgl_moments *all, const tgl_moments *more)
