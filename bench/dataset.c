@@ -106,6 +106,7 @@ void tgb_dataset_fill(const tgb_dataset *d, const tgb_dataset *scale, const ptrd
     for (int i = 0; (p = tgl_parameter_at(tgl_network_layer(network, last), i)); i++)
         if (strcmp(p->name, "target") == 0)
             put_targets(d, chosen, first->dtype, p);
+    tgl_changed(tgl_network_layer(network, last));
 }
 
 tg_status tgb_dataset_check(const tgb_dataset *d, const tgl_network *network, int last)

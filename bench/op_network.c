@@ -44,9 +44,13 @@ static const char *text_of(const tgb_operation *operation)
 static tg_status put_words(const tgb_case *words, ptrdiff_t batch, tgb_setup *setup)
 {
     char text[32];
-    (void)words;
+    const char *given = tgb_case_get(words, "overlap"), *overlap = given ? given : "yes";
     snprintf(text, sizeof text, "%td", batch);
     tg_status status = tgb_case_set(&setup->words, "batch", text);
+    if (strcmp(overlap, "yes") != 0 && strcmp(overlap, "no") != 0)
+        status = tg_fail(TG_BAD_INPUT, "overlap=%.40s: expected yes or no", overlap);
+    if (status.code == TG_OK)
+        status = tgb_case_set(&setup->words, "overlap", overlap);
     if (status.code == TG_OK)
         status = tgb_case_set(&setup->words, "dtype", "f32");
     return status.code == TG_OK ? tgb_case_set(&setup->words, "algorithm", "mpi") : status;
@@ -140,6 +144,8 @@ static tg_status plan(tgb_work *work)
         free_work(work);
         return status;
     }
+    tgl_network_overlap(n->together.network,
+                        strcmp(tgb_case_get(&work->setup->words, "overlap"), "yes") == 0);
     work->x_bytes = most_of(n, work->rank, false);
     work->y_bytes = most_of(n, work->rank, true);
     return status;
@@ -291,7 +297,7 @@ static double flops(const tgb_work *work)
 
 enum { MAX_NETWORKS = 8, MOST_RANKS = 64, DIRECTIONS = 3 };
 
-static const tgb_key keys[] = {{"batch", "256", true}, TGB_TYPE, TGB_END};
+static const tgb_key keys[] = {{"batch", "256", true}, {"overlap", "yes", false}, TGB_TYPE, TGB_END};
 
 /* What an operation's row needs. */
 typedef struct {

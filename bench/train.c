@@ -89,8 +89,8 @@ static ptrdiff_t count_right(run *r, const ptrdiff_t *chosen, ptrdiff_t count)
     return right;
 }
 
-/* The share of all test images that are classified right; the last batch is filled up by its first
- * image, which is not counted again. */
+/* The share of all test images that are classified right, by the statistics that training has kept; the
+ * last batch is filled up by its first image, which is not counted again. */
 static double test_accuracy(run *r)
 {
     const ptrdiff_t all = r->test.images.extent[0], batch = r->state.batch;
@@ -100,7 +100,7 @@ static double test_accuracy(run *r)
         for (ptrdiff_t i = 0; i < batch; i++)
             chosen[i] = first + (i < count ? i : 0);
         tgb_dataset_fill(&r->test, &r->train, chosen, r->network, r->last, r->launch->rank);
-        tgl_network_forward(r->network);
+        tgl_network_infer(r->network);
         right += count_right(r, chosen, count);
     }
     return (double)right / (double)all;
@@ -334,9 +334,9 @@ static tg_status prepare(run *r)
     if (status.code != TG_OK)
         return status;
     tgl_network_init(r->network, (uint64_t)r->state.seed);
-    tgl_optimiser_resume(r->optimiser, r->state.step);
     if (r->words->resume)
         status = tgb_checkpoint_read(r->comm, r->words->resume, r->optimiser);
+    tgl_optimiser_resume(r->optimiser, r->state.step);
     if (status.code == TG_OK && r->words->output && r->launch->rank == 0)
         status =
             tgb_training_csv_open(r->words->output, r->words->resume ? r->state.step : -1, &r->csv);

@@ -144,7 +144,7 @@ static tg_status plan(MPI_Comm comm, const tgl_problem *problem, tgl_layer **lay
     }
     c->base.methods = &methods;
     c->dtype = problem->dtype;
-    c->overlap = ((const tgl_convolution_spec *)problem->spec)->overlap;
+    c->overlap = ((const tgl_convolution_spec *)problem->spec)->overlap != TGL_NO_OVERLAP;
     c->slice = MPI_COMM_NULL;
     status = tgl_convolution_make(comm, problem, c);
     if (status.code == TG_OK)

@@ -17,7 +17,9 @@ typedef struct {
     ptrdiff_t batch, in, out, groups;
     tgl_taps taps;
     int parts_out, parts_batch, parts_in, parts[TGL_SPACE];
-    bool bias, overlap;
+    bool bias;
+    /* What is computed while the halo travels: nothing; what costs nothing more; y inside, too. */
+    enum { TGL_NO_OVERLAP, TGL_AUTO_OVERLAP, TGL_OVERLAP } overlap;
     char kernels[16];
 } tgl_convolution_spec;
 
@@ -73,11 +75,12 @@ tg_status tgl_convolution_make(MPI_Comm comm, const tgl_problem *problem,
 /* ---- convolution_inside.c: y in two parts, the first of which needs no halo; Calls: Local ---- */
 
 /* Shapes: own, what a rank has of x, and needed, what its kernel reads: batch, channels, space; y as in
- * `partials`. kernels: the row that was chosen. *parts is NULL where nothing would be gained: no output
- * can do without the halo, or the kernel does not take these extents. Errors: TG_NO_MEMORY. */
+ * `partials`. kernels: the row that was chosen; most: the share of y that may be computed twice. *parts
+ * is NULL where nothing would be gained: more than that, or all, needs the halo, or the kernel does not
+ * take these extents. Errors: TG_NO_MEMORY. */
 tg_status tgl_convolution_inside_plan(const tgl_problem *problem, const tg_box *own,
                                       const tg_box *needed, const tg_box *y,
-                                      const tgl_conv_shape *whole, const char *kernels,
+                                      const tgl_conv_shape *whole, const char *kernels, double most,
                                       tgl_convolution_parts **parts);
 
 /* inside: x is that of the box `own`; all of y is written, and right where it needs no halo. border:

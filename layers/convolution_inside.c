@@ -142,7 +142,7 @@ static tg_status plan_sides(const tgl_problem *problem, const tg_box *needed, co
 
 tg_status tgl_convolution_inside_plan(const tgl_problem *problem, const tg_box *own,
                                       const tg_box *needed, const tg_box *y,
-                                      const tgl_conv_shape *whole, const char *kernels,
+                                      const tgl_conv_shape *whole, const char *kernels, double most,
                                       tgl_convolution_parts **parts)
 {
     const tgl_taps *t = &((const tgl_convolution_spec *)problem->spec)->taps;
@@ -152,7 +152,8 @@ tg_status tgl_convolution_inside_plan(const tgl_problem *problem, const tg_box *
     for (int d = 0; d < t->space; d++)
         shrink(t, d, own, &inside);
     *parts = NULL;
-    if (tg_box_count(&inside) == 0)
+    const ptrdiff_t all = tg_box_count(y), twice = all - tg_box_count(&inside);
+    if (twice == all || (double)twice > most * (double)all)
         return tg_success();
     tgl_convolution_parts *p = calloc(1, sizeof *p);
     if (!p)

@@ -60,14 +60,39 @@ static tg_box box_of_copy(const tgl_convolution_layouts *l, int rank)
     return x;
 }
 
+/* Collective on comm. Are all its ranks on one node? */
+static bool is_one_node(MPI_Comm comm)
+{
+    MPI_Comm node;
+    int size, all;
+    MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+    MPI_Comm_size(node, &size);
+    MPI_Comm_free(&node);
+    MPI_Comm_size(comm, &all);
+    return size == all;
+}
+
+/* The share of y that may be computed twice: on one node the processors themselves carry the halo, and
+ * there is nothing to hide it behind (README.md has the measurement). */
+static double most_border(const tgl_convolution_spec *s, const tgl_convolution_layer *c)
+{
+    const double small = 0.25;
+    if (s->overlap == TGL_OVERLAP)
+        return 1;
+    return s->overlap == TGL_AUTO_OVERLAP && c->slice != MPI_COMM_NULL && !is_one_node(c->slice)
+               ? small
+               : 0;
+}
+
 /* y in two parts, if the halo may be under way meanwhile. */
 static tg_status plan_inside(MPI_Comm comm, const tgl_problem *problem, const tg_box *own,
                              const tg_box *needed, const tg_box *y, const tgl_conv_shape *shape,
                              tgl_convolution_layer *c)
 {
     tg_status status = tg_success();
-    if (c->overlap && c->halo && c->conv)
-        status = tgl_convolution_inside_plan(problem, own, needed, y, shape, c->base.kernels,
+    const double most = most_border(problem->spec, c);
+    if (most > 0 && c->halo && c->conv)
+        status = tgl_convolution_inside_plan(problem, own, needed, y, shape, c->base.kernels, most,
                                              &c->inside);
     return tg_agree(comm, status);
 }

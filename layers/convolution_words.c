@@ -24,7 +24,7 @@ const tgl_key tgl_convolution_keys[] = {
     {"kernels", "auto", false},
     {"store-x", "row", false},
     {"store-y", "row", false},
-    {"overlap", "yes", false},
+    {"overlap", "auto", false},
     TGL_TYPE};
 
 /* ---- words ---- */
@@ -59,6 +59,18 @@ static tg_status check_groups(const tgl_convolution_spec *s)
         return tg_success();
     return tg_fail(TG_BAD_INPUT, "groups=%td: expected a divisor of %td and of %td channels",
                    s->groups, s->in, s->out);
+}
+
+static tg_status read_overlap(const tgl_words *words, tgl_problem *problem, tgl_convolution_spec *s)
+{
+    const char *text = tgl_words_get(words, "overlap");
+    text = text ? text : "auto";
+    s->overlap = strcmp(text, "no") == 0    ? TGL_NO_OVERLAP
+                 : strcmp(text, "yes") == 0 ? TGL_OVERLAP
+                                            : TGL_AUTO_OVERLAP;
+    if (s->overlap == TGL_AUTO_OVERLAP && strcmp(text, "auto") != 0)
+        return tg_fail(TG_BAD_INPUT, "overlap=%.40s: expected auto, yes or no", text);
+    return tgl_words_set(&problem->words, "overlap", text);
 }
 
 /* The parts of batch, input channels and space from the grid of x; those of the outputs. */
@@ -185,9 +197,7 @@ tg_status tgl_convolution_resolve(const tgl_words *words, tgl_problem *problem)
     if (status.code == TG_OK)
         status = tgl_word_yes(words, tgl_convolution_keys, "bias", &s->bias);
     if (status.code == TG_OK)
-        status = tgl_word_yes(words, tgl_convolution_keys, "overlap", &s->overlap);
-    if (status.code == TG_OK)
-        status = tgl_words_set(&problem->words, "overlap", s->overlap ? "yes" : "no");
+        status = read_overlap(words, problem, s);
     if (status.code == TG_OK)
         status = check_groups(s);
     if (status.code == TG_OK)

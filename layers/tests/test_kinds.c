@@ -11,6 +11,7 @@ enum { RANDOM_CASES = 40, RUNS = 20, TEXT = 512 };
 
 static const char *const kernels[] = {"openblas", "onednn"};
 static const char *const stores[] = {"row", "nchw8c", "nchw16c"};
+static const char *const overlaps[] = {"auto", "yes", "no"};
 enum { STORES = sizeof stores / sizeof *stores };
 
 /* A case and the ranks it needs. */
@@ -169,6 +170,7 @@ static void check_listed(const char *text, size_t number, int P, int rank)
 static const char *const busy[] = {
     "convolution batch=2 channels=3:4 space=24x5 kernel=3x3 padding=1x1 grid=1x1x%dx1",
     "convolution batch=2 channels=3:4 space=24 kernel=3 grid=1x1x%d kernels=openblas",
+    "convolution batch=2 channels=3:4 space=24 kernel=3 grid=1x1x%d overlap=yes",
     "convolution batch=2 channels=3:4 space=24 kernel=3 grid=1x1x%d store-x=nchw8c store-y=nchw16c",
     "max_pool shape=2x3x24 kernel=3 stride=1 padding=1 grid=1x1x%d",
     "batch_norm shape=24x3x5 grid=%dx1x1",
@@ -280,7 +282,7 @@ static void draw_convolution(int P, char *text, size_t size)
                              onednn || draw(0, 1) ? "f32" : "f64");
     used += (size_t)snprintf(text + used, size - used, " store-x=%s", stores[draw(0, STORES - 1)]);
     used += (size_t)snprintf(text + used, size - used, " store-y=%s", stores[draw(0, STORES - 1)]);
-    used += (size_t)snprintf(text + used, size - used, " overlap=%s", draw(0, 1) ? "yes" : "no");
+    used += (size_t)snprintf(text + used, size - used, " overlap=%s", overlaps[draw(0, 2)]);
     snprintf(text + used, size - used, " %s parts-out=%d bias=%s algorithm=%s", grid, parts_out,
              draw(0, 1) ? "yes" : "no", draw(0, 1) ? "mpi" : "p2p");
 }
