@@ -99,6 +99,66 @@ def check_checkpoints(bench):
     bench.check(len(other) == 24 and gap < 1e-3, f"on 4 ranks of another layout the losses differ by {gap}")
 
 
+# Normalised over the batch, which is dealt out.
+NORMED = """flatten shape=Nx1x28x28 from=Px1x1x1 to=Px1
+batch_norm shape=Nx784 grid=Px1
+affine batch=N features=784:10 parts-batch=P
+cross_entropy shape=Nx10 grid=Px1
+"""
+
+
+def tensor_of(path, words):
+    """Numbers of a tensor of f32 in a checkpoint."""
+    data = path.read_bytes()
+    line = next(line for line in data.split(b"\n") if line.startswith(words))
+    at, count = data.index(line) + len(line) + 1, int(line.split()[-1])
+    return struct.unpack(f"<{count}f", data[at:at + 4 * count])
+
+
+def one_image_data(folder, data, image):
+    """The training images, and a test set of one of them, again and again."""
+    folder.mkdir()
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (folder / name).write_bytes((data / name).read_bytes())
+    images, labels = ((data / f"train-{what}-ubyte").read_bytes() for what in ("images-idx3", "labels-idx1"))
+    begin, size = 16 + image * SIDE * SIDE, SIDE * SIDE
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx([TEST, SIDE, SIDE], TEST * images[begin:begin + size]))
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(idx([TEST], TEST * labels[8 + image:9 + image]))
+
+
+def check_running_statistics(bench):
+    """batch_norm: what it keeps is in checkpoints, is used to classify test images, and does not change by that."""
+    data = bench.folder / "data"
+    (bench.folder / "normed.txt").write_text(NORMED, encoding="ascii")
+    labels = (data / "train-labels-idx1-ubyte").read_bytes()[8:]
+    kept = set()
+    for label in range(2):  # with the statistics of such a batch itself both would get one and the same class
+        one_image_data(bench.folder / f"one-{label}", data, labels.index(label))
+        status, _, ours = bench.run(2, "train", "normed.txt", *WORDS[2:], "--data", f"one-{label}", "--epochs", "4", "--output",
+                                    f"normed-{label}", "--checkpoint", f"normed-{label}.c")
+        bench.check(status == 0 and not ours, f"batch_norm: status {status}, {ours}")
+        accuracy = [row["test_accuracy"] for row in bench.rows(f"normed-{label}", "training") if row["test_accuracy"]][-1]
+        bench.check(float(accuracy) == 1, f"{accuracy} of the images of class {label} are right")
+        kept.add((bench.folder / f"normed-{label}.c").read_bytes())
+    bench.check(len(kept) == 1, "test images change nothing that is kept")
+    words = ("normed.txt", "--epochs", "5", "--steps", "73")  # one step behind the checkpoint
+    train_to(bench, 2, words[0], "normed", *words[1:], "--checkpoint", "normed.c")
+    train_to(bench, 2, words[0], "begun", *words[1:-1], "72", "--checkpoint", "begun.c")
+    for ranks in (1, 3):
+        folder = bench.folder / f"normed-on-{ranks}"
+        folder.mkdir()
+        (folder / "training.csv").write_bytes((bench.folder / "begun" / "training.csv").read_bytes())
+        train_to(bench, ranks, words[0], folder.name, *words[1:], "--resume", "begun.c", "--checkpoint", f"{folder.name}.c")
+        for number in (2, 3):  # running mean and variance
+            whole, rest = (tensor_of(bench.folder / f"{name}.c", b"tensor 1 batch_norm %d value" % number)
+                           for name in ("normed", folder.name))
+            bench.check(len(whole) == SIDE * SIDE and len({*whole}) > 100, f"statistics of {len(whole)} features")
+            bench.check(max(abs(a - b) for a, b in zip(whole, rest)) < 1e-4, f"tensor {number} goes on on {ranks} ranks")
+        shares = [[row["test_accuracy"] for row in bench.rows(name, "training") if row["test_accuracy"]][-1]
+                  for name in ("normed", folder.name)]
+        bench.check(abs(float(shares[0]) - float(shares[1])) <= 1.5 / TEST and float(shares[0]) > 0.9, f"accuracies {shares}")
+
+
 def check_wrong_checkpoints(bench):
     good = (bench.folder / "part.c").read_bytes()
     small = pathlib.Path(bench.folder / "small.txt")
@@ -196,6 +256,7 @@ def main():
     make_data(bench.folder / "data")
     check_same_losses(bench, networks)
     check_checkpoints(bench)
+    check_running_statistics(bench)
     check_wrong_checkpoints(bench)
     check_not_overwritten(bench, str(networks / "lenet5-1.txt"))
     check_wrong_files(bench, str(networks / "lenet5-1.txt"))

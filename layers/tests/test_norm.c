@@ -70,6 +70,45 @@ static void check_running(int P, int rank)
     end(&s);
 }
 
+/* A layer that was trained infers as one that was made for it does with the same parameters, and keeps
+ * what it had. */
+static void check_infer(const char *format, int P, int rank)
+{
+    setup trained, made;
+    char text[256], inference[300];
+    snprintf(text, sizeof text, format, P);
+    snprintf(inference, sizeof inference, "%s mode=inference", text);
+    const bool good = begin(&trained, text, P, rank);
+    if (begin(&made, inference, P, rank) && good) {
+        tgl_fill(trained.layer, SEED, trained.x, trained.dy);
+        tgl_forward(trained.layer, trained.x, trained.y);
+        for (int i = 0; tgl_parameter_at(made.layer, i); i++) {
+            const tgl_parameter *to = tgl_parameter_at(made.layer, i),
+                                *from = find(trained.layer, to->name);
+            CHECK(from, "%s is kept", to->name);
+            if (from)
+                memcpy(to->value, from->value, (size_t)tg_box_count(&to->box) * sizeof(double));
+        }
+        tgl_changed(made.layer);
+        double *other = make(&trained, trained.x_count);
+        for (ptrdiff_t i = 0; i < trained.x_count; i++)
+            other[i] = 3 + sin((double)(5 * i + rank));
+        for (int run = 0; run < 2; run++) { /* the second finds what the first has left */
+            tgl_infer(trained.layer, other, trained.y);
+            tgl_forward(made.layer, other, made.y);
+            for (ptrdiff_t i = 0; i < trained.y_count; i++)
+                CHECK(((double *)trained.y)[i] == ((double *)made.y)[i], "y of run %d: %s", run,
+                      text);
+        }
+        tgl_forward(trained.layer, other, trained.y);
+        for (ptrdiff_t i = 0; i < trained.y_count; i++)
+            CHECK(((double *)trained.y)[i] != ((double *)made.y)[i], "training: %s", text);
+        free(other);
+    }
+    end(&made);
+    end(&trained);
+}
+
 /* Entries 4095 and 4097 by turns have mean 4096 and variance 1: y is -1 and 1. In f32 a sum of squares
  * minus the square of the sum has no digit left. */
 static void check_far_mean(const char *format, int P, int rank)
@@ -119,6 +158,8 @@ int main(int argc, char **argv)
     int P, rank;
     harness_begin(&argc, &argv, &P, &rank);
     check_running(P, rank);
+    check_infer("batch_norm shape=12x3x5 grid=%dx1x1 dtype=f64", P, rank);
+    check_infer("batch_norm shape=4x3x24 grid=1x1x%d dtype=f64 scale-shift=no", P, rank);
     check_far_mean("batch_norm shape=8x1x6 grid=1x1x%d", P == 1 || P == 3 ? P : 1, rank);
     check_far_mean("layer_norm shape=3x24 grid=1x%d", 12 % P == 0 ? P : 1, rank);
     check_network(P);
