@@ -18,8 +18,7 @@ size_t tgb_evict_bytes(const tgb_team *team)
     tgb_caches c = tgb_machine_caches();
     if (c.last == 0)
         c.last = c.all_last = UNKNOWN_CACHE;
-    const long fewest = strtol(team->machine.ppn, NULL, 10); /* ranks on a machine */
-    const size_t share = 2 * c.all_last / (size_t)(fewest > 0 ? fewest : 1);
+    const size_t share = 2 * c.all_last / (size_t)team->machine.fewest_ranks;
     return at_least(share < 2 * c.last ? share : 2 * c.last, 2 * c.own);
 }
 

@@ -53,7 +53,7 @@ static MPI_Comm find_place(place *p, int *ranks_here)
     int first;
     *p = (place){0};
     tgb_machine_binding(p->binding, sizeof p->binding);
-    MPI_Comm_split(MPI_COMM_WORLD, tgb_machine_id(), world_rank(), &here);
+    MPI_Comm_split(MPI_COMM_WORLD, tgb_node_id(), world_rank(), &here);
     MPI_Comm_rank(here, &first);
     MPI_Comm_size(here, ranks_here);
     MPI_Comm_split(MPI_COMM_WORLD, first == 0 ? 0 : MPI_UNDEFINED, world_rank(), &firsts);
@@ -66,7 +66,7 @@ static MPI_Comm find_place(place *p, int *ranks_here)
 
 static machine look_at_machine(int ranks_here)
 {
-    machine m = {.id = tgb_machine_id(),
+    machine m = {.id = tgb_node_id(),
                  .ranks = ranks_here,
                  .topology = tgb_machine_topology(),
                  .caches = tgb_machine_caches(),

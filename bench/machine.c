@@ -1,7 +1,7 @@
-/* machine.c: machines by boot id, cores and masks by hwloc. Ranks share a machine when they share a
- * kernel: containers and virtual nodes have names of their own, but one boot id. Simulated ranks
- * run in one process: their machines are the hosts of the platform, of which nothing but the name
- * is known. */
+/* machine.c: machines by boot id, nodes by their names too, cores and masks by hwloc. Ranks share a
+ * machine, with its cores and memory, when they share a kernel: containers and virtual nodes have
+ * names of their own, but one boot id. Simulated ranks run in one process: their machines are the hosts
+ * of the platform, of which nothing but the name is known. */
 #include "bench/machine.h"
 
 #include "bench/clock.h"
@@ -16,26 +16,13 @@
 
 /* ---- machines ---- */
 
-static void read_boot_id(char *text, int size)
+/* A colour of MPI_Comm_split: FNV-1a. */
+static int hash_of(const char *text, const char *more)
 {
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
-    if (!file || !fgets(text, size, file))
-        tgb_machine_name(text, (size_t)size);
-    if (file)
-        fclose(file);
-}
-
-/* The same number on all ranks of one machine: the boot id, or a simulated host's name, hashed
- * (FNV-1a) into a colour of MPI_Comm_split. */
-int tgb_machine_id(void)
-{
-    char text[MPI_MAX_PROCESSOR_NAME] = "";
-    if (tgb_clock_simulated())
-        tgb_machine_name(text, sizeof text);
-    else
-        read_boot_id(text, sizeof text);
     uint32_t hash = UINT32_C(2166136261);
     for (const char *c = text; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
+    for (const char *c = more; *c; c++)
         hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
     return (int)(hash & INT_MAX);
 }
@@ -49,6 +36,35 @@ void tgb_machine_name(char *text, size_t size)
     else if (gethostname(name, sizeof name - 1) != 0)
         name[0] = '\0';
     snprintf(text, size, "%s", name);
+}
+
+/* The boot id of the kernel; where there is none, the name. */
+static void read_boot_id(char *text, int size)
+{
+    text[0] = '\0';
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+    if (!file || !fgets(text, size, file))
+        tgb_machine_name(text, (size_t)size);
+    if (file)
+        fclose(file);
+}
+
+/* The same number on all ranks of one machine; a simulated host is one. */
+static int machine_id(void)
+{
+    char boot_id[128];
+    if (tgb_clock_simulated())
+        return tgb_node_id();
+    read_boot_id(boot_id, sizeof boot_id);
+    return hash_of(boot_id, "");
+}
+
+int tgb_node_id(void)
+{
+    char boot_id[128], name[256];
+    read_boot_id(boot_id, sizeof boot_id);
+    tgb_machine_name(name, sizeof name);
+    return hash_of(boot_id, name);
 }
 
 static void write_range(char *text, size_t size, int lo, int hi, const char *unit)
@@ -163,39 +179,61 @@ static bool yields_by_environment(void)
 #endif
 }
 
+/* The ranks of the same colour: how many such groups there are, and how large they are. */
+typedef struct {
+    MPI_Comm comm;
+    int groups, ranks, fewest, most;
+    bool first; /* this rank, of its group */
+} group;
+
+static group group_by(MPI_Comm comm, int colour)
+{
+    group g;
+    int rank, place;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_split(comm, colour, rank, &g.comm);
+    MPI_Comm_size(g.comm, &g.ranks);
+    MPI_Comm_rank(g.comm, &place);
+    g.first = place == 0;
+    g.groups = reduced(comm, g.first, MPI_SUM);
+    g.fewest = reduced(comm, g.ranks, MPI_MIN);
+    g.most = reduced(comm, g.ranks, MPI_MAX);
+    return g;
+}
+
 /* How ranks meet cores; what the cores of the simulating machine do means nothing to simulated
  * ranks. */
-static void look_at_cores(MPI_Comm comm, MPI_Comm here, int ranks, tgb_machine *machine)
+static void look_at_cores(MPI_Comm comm, const group *here, tgb_machine *machine)
 {
     view v;
+    if (tgb_clock_simulated()) {
+        snprintf(machine->placement, sizeof machine->placement, "none");
+        return;
+    }
     open_view(&v);
-    bool crowded = ranks > cores_of_all(&v, here);
-    crowded = most_on_a_core(&v, here) > 1 || crowded;
+    bool crowded = here->ranks > cores_of_all(&v, here->comm);
+    crowded = most_on_a_core(&v, here->comm) > 1 || crowded;
     machine->oversubscribed = reduced(comm, crowded, MPI_MAX);
     write_placement(comm, &v, machine);
     close_view(&v);
 }
 
+/* All simulated ranks are in the memory of one real machine. */
 void tgb_machine_look(MPI_Comm comm, tgb_machine *machine)
 {
-    const bool simulated = tgb_clock_simulated();
-    MPI_Comm here;
-    int rank, ranks, first;
+    int rank;
+    group node = group_by(comm, tgb_node_id()), here = group_by(comm, machine_id());
     MPI_Comm_rank(comm, &rank);
-    MPI_Comm_split(comm, tgb_machine_id(), rank, &here);
-    MPI_Comm_size(here, &ranks);
-    MPI_Comm_rank(here, &first);
-    machine->first_here = simulated ? rank == 0 : first == 0;
-    machine->nodes = reduced(comm, first == 0, MPI_SUM);
-    machine->most_ranks = reduced(comm, ranks, MPI_MAX);
-    write_range(machine->ppn, sizeof machine->ppn, reduced(comm, ranks, MPI_MIN),
-                machine->most_ranks, "");
-    if (simulated)
-        snprintf(machine->placement, sizeof machine->placement, "none");
-    else
-        look_at_cores(comm, here, ranks, machine);
+    machine->nodes = node.groups;
+    write_range(machine->ppn, sizeof machine->ppn, node.fewest, node.most, "");
+    machine->machines = here.groups;
+    machine->fewest_ranks = here.fewest;
+    machine->most_ranks = here.most;
+    machine->first_here = tgb_clock_simulated() ? rank == 0 : here.first;
+    look_at_cores(comm, &here, machine);
     machine->yields = reduced(comm, yields_by_environment(), MPI_MIN);
-    MPI_Comm_free(&here);
+    MPI_Comm_free(&node.comm);
+    MPI_Comm_free(&here.comm);
 }
 
 /* ---- one machine ---- */

@@ -7,9 +7,11 @@
 #include <stddef.h>
 
 typedef struct {
-    int nodes;           /* machines, told apart by the boot id of their kernel; simulated hosts */
-    char ppn[32];        /* ranks per machine: "4" or "3-4" */
-    int most_ranks;      /* on one machine */
+    int nodes; /* told apart by the boot id of their kernel and their host name; simulated hosts */
+    char ppn[32]; /* ranks per node: "4" or "3-4" */
+    int machines; /* told apart by the boot id alone: containers and virtual nodes are nodes,
+                            for messages between them cross a network, and share a machine */
+    int fewest_ranks, most_ranks; /* on one machine */
     char placement[64];  /* "none": not bound; else cores in a rank's mask: "1 core", "1-2 cores" */
     bool oversubscribed; /* a machine has more ranks than cores in the union of their masks, or two
                             ranks that may run on one core only, the same */
@@ -32,10 +34,10 @@ tgb_topology tgb_machine_topology(void);
 /* Calls: Local. Version of the library that was asked, as in 2.9. */
 void tgb_machine_library(char *text, size_t size);
 
-/* Calls: Local. The machine's name for itself, or a simulated host's; and a number made of the boot
- * id, or of that name, the same on all ranks of the machine. */
+/* Calls: Local. The node's name for itself; and a number made of it and the boot id, the same on
+ * all ranks of a node. */
 void tgb_machine_name(char *text, size_t size);
-int tgb_machine_id(void);
+int tgb_node_id(void);
 
 /* Calls: Local. Units: bytes. The caches of this machine; 0: not known. */
 typedef struct {

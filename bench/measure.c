@@ -413,7 +413,7 @@ static tg_status make_turns(turns *t, const tgb_cell *cells)
     if (status.code != TG_OK)
         return status;
     if (!t->team->clock.kind)
-        tgb_clock_learn(t->team->comm, t->team->machine.nodes == 1, &t->team->clock);
+        tgb_clock_learn(t->team->comm, t->team->machine.machines == 1, &t->team->clock);
     t->member = calloc(count, sizeof *t->member);
     t->session = calloc(count, sizeof *t->session);
     if (!t->member || !t->session)

@@ -4,6 +4,7 @@
  * mask has CPUs. So all three are always said. */
 #include "driver/launch.h"
 
+#include "driver/allocation.h"
 #include "driver/paths.h"
 
 #include <stdio.h>
@@ -62,6 +63,13 @@ tg_status tgd_launcher_make(const tgd_bench *bench, const tgd_machine *machine,
         return status;
     }
     free(path);
+    if (launcher) {
+        const tg_status status = tgd_check_hostfile(&made->words);
+        if (status.code != TG_OK) {
+            tgd_launcher_free(made);
+            return status;
+        }
+    }
     if (!getenv("OPENBLAS_CORETYPE")) {
         made->blas_core =
             tgd_better_blas_core(&machine->flags, tgd_bench_build(bench, "blas_core"));

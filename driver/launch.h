@@ -15,7 +15,7 @@ typedef struct {
 } tgd_launcher;
 
 /* Calls: Local. launcher: the user's words ("srun --mpi=pmix") or NULL. Errors: TG_BAD_INPUT when
- * the launcher is not found. */
+ * the launcher is not found, or a file of hosts among its words names none. */
 tg_status tgd_launcher_make(const tgd_bench *bench, const tgd_machine *machine,
                             const char *launcher, tgd_launcher *made);
 void tgd_launcher_free(tgd_launcher *launcher);

@@ -2,6 +2,7 @@
  * word has been found right. */
 #include "driver/run.h"
 
+#include "driver/allocation.h"
 #include "driver/folder.h"
 #include "driver/launches.h"
 #include "driver/order.h"
@@ -169,6 +170,17 @@ static tg_status check_choices(const run *r)
                : tg_success();
 }
 
+/* Whether there is room for the most ranks of the plan; a dry run may be made anywhere. */
+static tg_status check_room(const run *r)
+{
+    int most = 0;
+    for (int i = 0; i < r->plan.count; i++)
+        most = r->plan.cell[i].ranks > most ? r->plan.cell[i].ranks : most;
+    return r->words.option[TGD_DRY_RUN] || r->builds.count == 0
+               ? tg_success()
+               : tgd_check_allocation(&r->builds.at[0].launcher.words, most);
+}
+
 /* Everything that is known before something is written. */
 static tg_status prepare(run *r)
 {
@@ -195,6 +207,8 @@ static tg_status prepare(run *r)
         status = check_choices(r);
     if (status.code == TG_OK)
         status = check_hosts(r);
+    if (status.code == TG_OK)
+        status = check_room(r);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_plan(r->resumed, &r->plan);
     return status;

@@ -3,6 +3,7 @@
 #include "driver/train.h"
 
 #include "bench/case.h"
+#include "driver/allocation.h"
 #include "driver/child.h"
 #include "driver/folder.h"
 #include "driver/paths.h"
@@ -94,6 +95,8 @@ static tg_status prepare(training *t)
         status = tgd_launcher_make(&t->bench, &t->machine, t->words.option[TGD_TRAIN_LAUNCHER],
                                    &t->launcher);
     }
+    if (status.code == TG_OK)
+        status = tgd_check_allocation(&t->launcher.words, (int)t->ranks);
     return status;
 }
 
