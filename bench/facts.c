@@ -1,9 +1,11 @@
-/* facts.c: every rank tells where it runs, the first rank of each machine what the machine is; rank
- * 0 gathers both (MPI_Gather: along a tree) and writes. No variable of the environment is read. */
+/* facts.c: every rank tells its node's first rank where it runs, and the first ranks tell rank 0 what
+ * their nodes are, both along trees (places.h); rank 0 writes. No variable of the environment is
+ * read. */
 #include "bench/facts.h"
 
 #include "bench/clock.h"
 #include "bench/machine.h"
+#include "bench/places.h"
 #include "bench/proc.h"
 #include "bench/row.h"
 #include "layers/layers.h"
@@ -18,17 +20,14 @@
 
 /* ---- what is gathered ---- */
 
-typedef struct {
-    int machine;       /* index */
-    char binding[124]; /* a list of CPUs; cut off where there are very many pieces */
-} place;
-
+/* Of a node; behind it come its runs. */
 typedef struct {
     char name[64], blas_core[32];
     int id, ranks;
     tgb_topology topology;
     tgb_caches caches;
     double memory_bytes;
+    size_t runs;
 } machine;
 
 static int world_rank(void)
@@ -45,25 +44,6 @@ static int world_size(void)
     return size;
 }
 
-/* Machines are numbered in the order of their first ranks. Returns the communicator of the first
- * ranks; MPI_COMM_NULL on the others. */
-static MPI_Comm find_place(place *p, int *ranks_here)
-{
-    MPI_Comm here, firsts;
-    int first;
-    *p = (place){0};
-    tgb_machine_binding(p->binding, sizeof p->binding);
-    MPI_Comm_split(MPI_COMM_WORLD, tgb_node_id(), world_rank(), &here);
-    MPI_Comm_rank(here, &first);
-    MPI_Comm_size(here, ranks_here);
-    MPI_Comm_split(MPI_COMM_WORLD, first == 0 ? 0 : MPI_UNDEFINED, world_rank(), &firsts);
-    if (firsts != MPI_COMM_NULL)
-        MPI_Comm_rank(firsts, &p->machine);
-    MPI_Bcast(&p->machine, 1, MPI_INT, 0, here);
-    MPI_Comm_free(&here);
-    return firsts;
-}
-
 static machine look_at_machine(int ranks_here)
 {
     machine m = {.id = tgb_node_id(),
@@ -76,18 +56,32 @@ static machine look_at_machine(int ranks_here)
     return m;
 }
 
-/* On rank 0 of comm: a malloc'ed array of all ranks' `size` bytes; NULL without memory there. */
-static void *gather(MPI_Comm comm, const void *mine, size_t size, int *count)
+/* On rank 0: each node and its runs, one behind the other, in the order of their first ranks. */
+static tgb_bytes gather_nodes(void)
 {
-    int rank;
-    MPI_Comm_rank(comm, &rank);
-    MPI_Comm_size(comm, count);
-    void *all = rank == 0 ? calloc((size_t)*count, size) : NULL;
-    int good = rank != 0 || all;
-    MPI_Bcast(&good, 1, MPI_INT, 0, comm);
-    if (good)
-        MPI_Gather(mine, (int)size, MPI_BYTE, all, (int)size, MPI_BYTE, 0, comm);
-    return all;
+    MPI_Comm here, firsts;
+    int place, ranks_here;
+    tgb_run mine = {.rank = world_rank(), .count = 1};
+    tgb_bytes runs = {.at = NULL}, nodes = {.at = NULL};
+    tgb_machine_binding(mine.binding, sizeof mine.binding);
+    MPI_Comm_split(MPI_COMM_WORLD, tgb_node_id(), mine.rank, &here);
+    MPI_Comm_rank(here, &place);
+    MPI_Comm_size(here, &ranks_here);
+    MPI_Comm_split(MPI_COMM_WORLD, place == 0 ? 0 : MPI_UNDEFINED, mine.rank, &firsts);
+    tgb_join_runs(&runs, &mine, sizeof mine);
+    tgb_gather_bytes(here, tgb_join_runs, &runs);
+    MPI_Comm_free(&here);
+    if (firsts == MPI_COMM_NULL)
+        return nodes;
+    machine this_one = look_at_machine(ranks_here);
+    this_one.runs = runs.size / sizeof mine;
+    tgb_join_bytes(&nodes, &this_one, sizeof this_one);
+    tgb_join_bytes(&nodes, runs.at, runs.size);
+    nodes.failed = nodes.failed || runs.failed;
+    free(runs.at);
+    tgb_gather_bytes(firsts, tgb_join_bytes, &nodes);
+    MPI_Comm_free(&firsts);
+    return nodes;
 }
 
 /* ---- as JSON ---- */
@@ -117,21 +111,33 @@ static json_t *json_machine(const machine *m)
                      "blas_core", text(m->blas_core));
 }
 
-static json_t *json_machines(const machine *m, int count)
+static void put_run(json_t *ranks, const tgb_run *run, int number)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(list, json_machine(&m[i]));
-    return list;
+    for (int i = 0; i < run->count; i++) {
+        char binding[sizeof run->binding];
+        tgb_run_binding(run, i, binding, sizeof binding);
+        json_array_set_new(ranks, (size_t)(run->rank + i * run->rank_step),
+                           json_pack("{s:i, s:o}", "machine", number, "binding", text(binding)));
+    }
 }
 
-static json_t *json_places(const place *p, int count)
+/* The lists of machines and of ranks. */
+static void put_nodes(const tgb_bytes *nodes, json_t *machines, json_t *ranks)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:i, s:o}", "machine", p[i].machine, "binding", text(p[i].binding)));
-    return list;
+    const char *at = nodes->at, *end = at + nodes->size;
+    for (int i = 0; i < world_size(); i++)
+        json_array_append_new(ranks, json_null());
+    for (int number = 0; at < end; number++) {
+        machine m;
+        memcpy(&m, at, sizeof m);
+        at += sizeof m;
+        json_array_append_new(machines, json_machine(&m));
+        for (size_t i = 0; i < m.runs; i++, at += sizeof(tgb_run)) {
+            tgb_run run;
+            memcpy(&run, at, sizeof run);
+            put_run(ranks, &run, number);
+        }
+    }
 }
 
 static const char *thread_level(void)
@@ -226,31 +232,23 @@ static tg_status write_file(const json_t *object, const char *path)
 
 tg_status tgb_facts_write(const char *path, double timer_ns)
 {
-    place mine;
-    int ranks, machines = 0, ranks_here;
-    MPI_Comm firsts = find_place(&mine, &ranks_here);
-    place *places = gather(MPI_COMM_WORLD, &mine, sizeof mine, &ranks);
-    machine *all = NULL;
-    if (firsts != MPI_COMM_NULL) {
-        const machine this_one = look_at_machine(ranks_here);
-        all = gather(firsts, &this_one, sizeof this_one, &machines);
-        MPI_Comm_free(&firsts);
-    }
+    tgb_bytes nodes = gather_nodes();
     int forgets = tgb_peak_rss_forget();
     MPI_Allreduce(MPI_IN_PLACE, &forgets, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
     if (world_rank() != 0)
         return tg_success();
     tg_status status = tg_fail(TG_NO_MEMORY, "no memory for the facts of a launch");
-    if (places && all) {
-        json_t *object = json_pack(
-            "{s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema", 1, "world_size",
-            world_size(), "mpi", json_mpi(), "clock", json_clock(timer_ns), "blas", json_blas(),
-            "libraries", json_libraries(), "peak_rss_since", forgets ? "cell" : "start", "machines",
-            json_machines(all, machines), "ranks", json_places(places, ranks));
+    if (!nodes.failed) {
+        json_t *machines = json_array(), *ranks = json_array();
+        put_nodes(&nodes, machines, ranks);
+        json_t *object =
+            json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema", 1, "world_size",
+                      world_size(), "mpi", json_mpi(), "clock", json_clock(timer_ns), "blas",
+                      json_blas(), "libraries", json_libraries(), "peak_rss_since",
+                      forgets ? "cell" : "start", "machines", machines, "ranks", ranks);
         status = write_file(object, path);
         json_decref(object);
     }
-    free(places);
-    free(all);
+    free(nodes.at);
     return status;
 }

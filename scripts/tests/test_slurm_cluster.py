@@ -15,7 +15,7 @@ import unittest
 PROGRAM = str(pathlib.Path(sys.argv.pop(2)).resolve())
 SCRIPT = str(pathlib.Path(sys.argv.pop(1)).resolve())
 NAME = f"t{os.getpid() % 10**6}q"
-TINY = ["--budget", "4s", "--sizes", "1MiB", "--scaling", "size", "--direction", "forward"]
+TINY = "--ranks 4 --budget 1s --calibrate no --direction forward"
 
 # The job ends itself by requeueing: Slurm starts the same script again, and what there is goes on. `#SBATCH --signal=B:USR1@60`
 # would send the signal near the end of the job's time; Slurm looks at times twice a minute only, so the test sends it.
@@ -84,8 +84,8 @@ class Case(unittest.TestCase):
         """Ranks on four nodes, one on each, then two on each; and what cannot be: too many ranks, with one line, no folder and
         no step left."""
         (self.folder / "all.sh").write_text(f"""
-for words in "--ntasks-per-node=1" ""; do
-    {PROGRAM} run quick {' '.join(TINY)} --ranks 4 --launcher "srun $words" --output "results${{words// }}"
+for words in --ntasks-per-node=1 --nodes=2; do
+    {PROGRAM} run smoke {TINY} --launcher "srun $words" --output "results$words"
     echo "status $?"
 done
 {PROGRAM} run quick --ranks 2,9 --launcher srun --output none 2>&1; echo "status $?"
@@ -100,9 +100,8 @@ ls -d none; squeue -h -s -o %i | grep -v -e batch -e extern -e interactive; echo
                          ["status 2", "status 2", "steps"], done.stderr)
         self.assertIn("9 ranks are asked for", tail[0])
         self.assertIn("5 ranks are asked for", tail[2])
-        for folder, nodes, ppn in [("results", "2", "2"), ("results--ntasks-per-node=1", "4", "1")]:
-            if folder != "results":
-                (self.folder / folder).rename(self.folder / "results")
+        for folder, nodes, ppn in [("results--nodes=2", "2", "2"), ("results--ntasks-per-node=1", "4", "1")]:
+            (self.folder / folder).rename(self.folder / "results")
             self.assertEqual({(r["nodes"], r["ppn"], r["status"], r["world_size"]) for r in self.rows()},
                              {(nodes, ppn, "ok", "4")}, folder)
             machines = self.record()["launches"][0]["facts"]["machines"]
