@@ -176,7 +176,7 @@ static tg_status try_words(const tgd_words *run)
 static tg_status find_launcher(const words *w, tgd_words *run)
 {
     tgd_bench bench;
-    const tg_status status = tgd_bench_open(w->text[BUILDS], &bench);
+    const tg_status status = tgd_bench_open(w->text[BUILDS], NULL, &bench);
     if (status.code != TG_OK)
         return status;
     const bool is_mpich = strcmp(tgd_bench_build(&bench, "mpi_family"), "mpich") == 0;
