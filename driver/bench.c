@@ -56,7 +56,14 @@ static tg_status ask_list(tgd_bench *bench)
     json_error_t error;
     bench->info = status == 0 ? json_loads(output, 0, &error) : NULL;
     tg_status result = tg_success();
-    if (status != 0) {
+    if (status != 0 && bench->loader) { /* "[time] file:line: [who] what it does not like" */
+        const char *line = first_line(errors),
+                   *what = strstr(line, "] ") ? strrchr(line, ']') : NULL;
+        result = tg_fail(TG_BAD_INPUT,
+                         "--simulate: SimGrid ended with status %d%s%.150s; expected a "
+                         "platform that it takes",
+                         status, *line ? ":" : "", what ? what + 1 : line);
+    } else if (status != 0) {
         result = tg_fail(TG_BAD_INPUT, "'%.100s list' ended with status %d: %.80s", bench->path,
                          status, first_line(errors));
     } else if (!json_is_array(json_object_get(bench->info, "operations"))) {

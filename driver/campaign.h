@@ -31,7 +31,7 @@ typedef struct {
 
 /* Settings that the driver does not look into: each is given to tgbench as the option of its name.
  */
-enum { TGD_PASSED = 11, TGD_AUTO_CACHE = TGD_PASSED - 1 };
+enum { TGD_PASSED = 11, TGD_SYNC = 0, TGD_AUTO_CACHE = TGD_PASSED - 1 };
 extern const char *const tgd_passed[TGD_PASSED];
 
 typedef struct {

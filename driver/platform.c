@@ -3,8 +3,8 @@
  * Links are what they say: a message of n bytes over k links takes k LATENCY + n / BANDWIDTH, without
  * the factors by which SimGrid imitates an old Ethernet. Computing takes no time. The collectives of
  * the library are trees and rings that stay fast at thousands of ranks; SimGrid's own default sends
- * everything to one rank. Small messages synchronise, as without that SimGrid's persistent requests
- * may hang. */
+ * everything to one rank. Messages below 64 KiB leave before their receive is posted, as in MPI
+ * libraries; sending one costs a rank no time of its own. */
 #include "driver/platform.h"
 
 #include "driver/paths.h"
@@ -252,6 +252,7 @@ void tgd_platform_options(int ranks, tgd_words *words)
         "--cfg=surf/precision:1e-9",
         "--cfg=network/model:SMPI",
         "--cfg=network/TCP-gamma:0",
+        "--cfg=network/crosstraffic:no",
         "--cfg=smpi/privatization:1",
         "--cfg=smpi/simulate-computation:no",
         "--cfg=smpi/host-speed:1Gf",
@@ -259,7 +260,7 @@ void tgd_platform_options(int ranks, tgd_words *words)
         "--cfg=smpi/lat-factor:0:1.0",
         "--cfg=smpi/test:1e-7",
         "--cfg=smpi/iprobe:1e-7",
-        "--cfg=smpi/send-is-detached-thresh:0",
+        "--cfg=smpi/async-small-thresh:65536",
         "--cfg=smpi/barrier:ompi_recursivedoubling",
         "--cfg=smpi/bcast:binomial_tree",
         "--cfg=smpi/reduce:binomial",

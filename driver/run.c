@@ -122,8 +122,9 @@ static tg_status make_platform(run *r)
     if (r->campaign.stall_s < simulated_stall_s)
         r->campaign.stall_s = simulated_stall_s;
     char *kept = r->resumed ? tgd_format("%s/platform.xml", r->resumed) : NULL;
-    const tg_status status =
-        tgd_platform_make(kept ? kept : r->words.option[TGD_SIMULATE], &r->platform);
+    tg_status status = tgd_platform_make(kept ? kept : r->words.option[TGD_SIMULATE], &r->platform);
+    if (status.code == TG_OK && !r->campaign.passed[TGD_SYNC]) /* on one clock no start is skewed */
+        status = tgd_campaign_set(&r->campaign, "sync", "sync", "window");
     free(kept);
     return status;
 }
@@ -145,6 +146,9 @@ static tg_status open_builds(run *r)
     tg_status status = tgd_builds_open(before ? before : r->words.option[TGD_BUILDS],
                                        r->platform.path, &r->builds);
     free(before);
+    if (status.code != TG_OK && r->platform.path)
+        status =
+            tg_fail(TG_BAD_INPUT, "'%.60s': %.180s", r->words.option[TGD_SIMULATE], status.text);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_builds(r->record, &r->builds);
     if (status.code == TG_OK && r->resumed && r->campaign.soak_s > 0) /* it has added rounds */

@@ -10,6 +10,7 @@ import sys
 
 PROTOTYPE = re.compile(r"^\s*(?:OMPI_DECLSPEC\s+)?int\s+(MPI_\w+)\s*\(([^;]*?)\)[^;()]*(?:\([^;]*\))?[^;()]*;", re.M)
 NOT_WRAPPED = {"MPI_Init", "MPI_Init_thread", "MPI_Finalize", "MPI_Pcontrol"}
+FORTRAN_2008 = re.compile(r"f08")  # of statuses: in MPICH's header, and in another library
 
 
 def argument_name(argument):
@@ -40,7 +41,7 @@ def main(header, output):
     seen, parts = NOT_WRAPPED | macros, ['#include "bench/tests/trace.h"\n']
     for name, arguments in PROTOTYPE.findall(text):
         arguments = " ".join(arguments.split())
-        if name in profiled and name not in seen and "..." not in arguments:
+        if name in profiled and name not in seen and "..." not in arguments and not FORTRAN_2008.search(name):
             seen.add(name)
             parts.append(wrapper(name, arguments))
     if len(parts) < 200:

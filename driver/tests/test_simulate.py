@@ -1,0 +1,142 @@
+"""test_simulate.py TENSORGAUGE: campaigns on simulated machines. On links without SimGrid's factors the times are those of
+the formulas, with alpha = links x latency and beta = 1 / bandwidth, and the few reads of the clock that lie between start
+and end; two runs have the same times to the last digit; no row beats its bound; wrong platforms are one line and exit
+status 2, and leave nothing behind."""
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+LIMIT_S = 500
+LATENCY_US, RATE = 0.5, 12500.0  # of a link; bytes in a microsecond
+CLOCK_US = 0.06  # a read of the clock takes 10 ns
+TIMES = ("t_first_us", "t_min_us", "t_median_us", "t_max_us", "skew_us")
+
+CAMPAIGN = """[campaign]
+name = simulated
+launches = 1
+budget = 60s
+order = given
+min-reps = 3
+max-reps = 3
+[cells send]
+case = send_recv shape=N from-ranks=0 to-ranks=1
+ranks = {ranks}
+sizes = 8B,1MiB
+algorithm = mpi,p2p
+direction = forward,adjoint
+[cells broadcast]
+case = broadcast shape=N from=1 to=Pc
+ranks = {ranks}
+sizes = 8B,1MiB
+algorithm = mpi,p2p,tree,chain
+direction = forward,adjoint
+[cells ring]
+case = all_gather shape=N from=P to=Pc
+ranks = {ranks}
+sizes = 1MiB
+algorithm = ring
+"""
+
+
+def levels(ranks):
+    """Messages one after another on the longest way through a binomial tree: the most ones in a rank's number."""
+    return max(bin(rank).count("1") for rank in range(ranks))
+
+
+def expected_us(row, alpha):
+    """None: no formula here, for messages of a tree share the links of the rank that sends them."""
+    ranks, size = int(row["ranks"]), int(row["size_bytes"])
+    send = size / RATE
+    small = size == 8
+    if row["op"] == "send_recv":
+        return alpha + send
+    if row["op"] == "all_gather":
+        return (ranks - 1) * (alpha + send / ranks)
+    if row["algorithm"] == "p2p":
+        return alpha + (ranks - 1) * send
+    if row["algorithm"] == "chain":
+        pieces = int(row["messages"]) // (ranks - 1)
+        return (ranks - 2 + pieces) * (alpha + send / pieces)
+    return levels(ranks) * alpha if small and row["direction"] == "forward" else None
+
+
+class Driver:
+    def __init__(self, program):
+        self.program, self.checks, self.failed = program, 0, 0
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tensorgauge test simulate "))
+
+    def check(self, good, what):
+        self.checks += 1
+        if not good:
+            self.failed += 1
+            print(f"FAILED: {what}")
+
+    def run(self, campaign, *words):
+        (self.folder / "c.ini").write_text(campaign, encoding="ascii")
+        return subprocess.run([self.program, "run", "c.ini", *words], cwd=self.folder, capture_output=True, text=True,
+                              timeout=LIMIT_S, check=False, env={**os.environ, "TMPDIR": str(self.folder)})
+
+    def rows(self, campaign, output, *words):
+        result = self.run(campaign, "--output", output, *words)
+        self.check(result.returncode == 0, f"{words}: {result.returncode} {result.stderr[-500:]}")
+        cells = list((self.folder / output).glob("*/cells.csv"))
+        self.check(len(cells) == 1, f"{words}: {cells}")
+        with open(cells[0], newline="", encoding="ascii") as file:
+            return list(csv.DictReader(file))
+
+
+def check_rows(driver, rows, links, count):
+    """Every row is good and says what it is; those with a formula have its time."""
+    known = 0
+    for row in rows:
+        what = f"{row['case']} {row['direction']}"
+        driver.check((row["status"], row["wrong"], row["clock"], row["oversubscribed"], row["nodes"]) ==
+                     ("ok", "0", "simulated", "0", row["ranks"]), f"{what}: {row}")
+        driver.check("above_bound" not in row["flags"], f"{what}: {row['flags']} {row['t_median_us']} {row['bound_us']}")
+        expected = expected_us(row, links * LATENCY_US)
+        if expected is not None:
+            known += 1
+            measured = float(row["t_median_us"])
+            driver.check(expected <= measured <= expected + CLOCK_US * int(row["messages"] or 8),
+                         f"{what}: {measured} us; expected {expected} us")
+    driver.check(len(rows) == count and known >= 0.7 * count, f"{len(rows)} rows, {known} with a formula")
+
+
+def check_refused(driver, campaign, platform, word):
+    before = sorted(driver.folder.rglob("*"))
+    result = driver.run(campaign, "--simulate", platform)
+    lines = result.stderr.splitlines()
+    driver.check(result.returncode == 2 and len(lines) == 1 and word in lines[0], f"{platform}: {result}")
+    driver.check(sorted(driver.folder.rglob("*")) == before, f"{platform}: something was left behind")
+
+
+def main():
+    driver = Driver(sys.argv[1])
+    eight, many = CAMPAIGN.format(ranks=8), CAMPAIGN.format(ranks=64)
+    first = driver.rows(eight, "first", "--simulate", "cluster:8")
+    check_rows(driver, first, 2, 26)
+    driver.check(sum(row["bound_us"] != "" for row in first) > 20, "few rows have a bound")
+    again = driver.rows(eight, "again", "--simulate", "cluster:8,500ns,12.5GBps")
+    driver.check([[row[name] for name in TIMES] for row in first] == [[row[name] for name in TIMES] for row in again],
+                 "a second run has other times")
+    text = next((driver.folder / "first").glob("*/platform.xml"))
+    by_file = driver.rows(eight, "by file", "--simulate", str(text), "--calibrate", "no")
+    driver.check([row["t_median_us"] for row in by_file] == [row["t_median_us"] for row in first], "by file: other times")
+    check_rows(driver, driver.rows(many, "many", "--simulate", "cluster:64", "--calibrate", "no"), 2, 26)
+    (driver.folder / "no.xml").write_text("hosts: 4\n", encoding="ascii")
+    (driver.folder / "odd.xml").write_text('<platform version="4.1"><zorg/></platform>\n', encoding="ascii")
+    check_refused(driver, many, "no.xml", "expected an XML file")
+    check_refused(driver, many, "odd.xml", "odd.xml")
+    check_refused(driver, many, "none.xml", "none.xml")
+    check_refused(driver, many, "cluster:63", "expected 64")
+    for word in ("cluster:", "cluster:0", "torus:8", "fat_tree:4x4x4", "cluster:64,1", "cluster:64,1us,1", "cluster:64,1us,1GBps,"):
+        check_refused(driver, many, word, "expected an XML file")
+    print(f"{driver.checks} checks, {driver.failed} failed")
+    subprocess.run(["rm", "-r", str(driver.folder)], check=True)
+    sys.exit(1 if driver.failed or not driver.checks else 0)
+
+
+main()
