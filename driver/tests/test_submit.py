@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -139,6 +140,23 @@ class Submit(unittest.TestCase):
         self.assertEqual({row["status"] for row in self.rows()}, {"ok"})
         folder, = (self.here / "results" / "job-7").iterdir()
         self.assertEqual(len(json.loads((folder / "run.json").read_text())["resumed"]), 1)
+
+    def test_no_cell_in_the_time(self):
+        # The job must not be queued again and again when its time is too short for a single cell.
+        script = self.script("short.ini", "--nodes", "1")
+        stand_in = self.folder / "stand-in"
+        for rows, requeued in (("", []), ("echo row >>\"$3/x/cells.csv\"", ["requeue", "7"])):
+            stand_in.write_text(f"#!/bin/bash\nmkdir -p \"$3/x\"\ntrap '{rows}; exit 3' USR1\n"
+                                "echo started; while :; do sleep 0.1; done\n".replace("'; exit", "'exit"))
+            stand_in.chmod(0o755)
+            text = re.sub("^program=.*$", f"program='{stand_in}'", script.read_text(), flags=re.M)
+            (self.here / "job").write_text(text)
+            job = self.start(self.here / "job")
+            self.assertEqual(job.stdout.readline(), "started\n")
+            job.send_signal(signal.SIGUSR1)
+            errors = job.communicate(timeout=60)[1]
+            self.assertEqual((job.returncode, self.logged("scontrol")), (3, requeued), errors)
+            self.assertEqual("not queued again" in errors, not requeued)
 
     def test_hostile_words(self):
         place = self.here / HOSTILE
