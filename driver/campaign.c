@@ -3,7 +3,6 @@
 #include "driver/campaign.h"
 
 #include "bench/case.h"
-#include "driver/paths.h"
 #include "driver/rounds.h"
 
 #include <errno.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_LINE = 65536, MAX_RANKS = 1 << 24, MAX_LAUNCHES = 100000 };
 
@@ -451,24 +449,4 @@ void tgd_campaign_free(tgd_campaign *c)
     for (int i = 0; i < TGD_PASSED; i++)
         free(c->passed[i]);
     memset(c, 0, sizeof *c);
-}
-
-tg_status tgd_campaign_find(const char *name, char **path)
-{
-    const size_t length = strlen(name);
-    if (strchr(name, '/') || (length > 4 && strcmp(name + length - 4, ".ini") == 0)) {
-        *path = tgd_copy(name);
-        return tg_success();
-    }
-    char *data = tgd_data_folder();
-    tg_status status = tg_success();
-    *path = tgd_format("%s/campaigns/%s.ini", data, name);
-    if (access(*path, R_OK) != 0) {
-        status = tg_fail(TG_BAD_INPUT,
-                         "campaign '%.60s': expected a name in '%.100s/campaigns' or the path of "
-                         "an INI file",
-                         name, data);
-    }
-    free(data);
-    return status;
 }

@@ -48,10 +48,6 @@ typedef struct {
     int nsections;
 } tgd_campaign;
 
-/* Calls: Local. The malloc'ed path of a campaign: of an INI file, or by its name in the folder of
- * campaigns. Errors: TG_BAD_INPUT: no such name; a path is not looked at. */
-tg_status tgd_campaign_find(const char *name, char **path);
-
 /* Calls: Local. Errors: TG_BAD_INPUT names the file, the line and the word; *c is then empty. */
 tg_status tgd_campaign_read(const char *path, tgd_campaign *c);
 const char *tgd_campaign_file(const tgd_campaign *c); /* the file's name without its folder */

@@ -44,6 +44,26 @@ char *tgd_data_folder(void)
     return installed ? installed : tgd_copy(TGD_SOURCE_DIR);
 }
 
+tg_status tgd_find_campaign(const char *name, char **path)
+{
+    const size_t length = strlen(name);
+    if (strchr(name, '/') || (length > 4 && strcmp(name + length - 4, ".ini") == 0)) {
+        *path = tgd_copy(name);
+        return tg_success();
+    }
+    char *data = tgd_data_folder();
+    tg_status status = tg_success();
+    *path = tgd_format("%s/campaigns/%s.ini", data, name);
+    if (access(*path, R_OK) != 0) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "campaign '%.60s': expected a name in '%.100s/campaigns' or the path of "
+                         "an INI file",
+                         name, data);
+    }
+    free(data);
+    return status;
+}
+
 bool tgd_is_installed(void)
 {
     char *installed = installed_data();

@@ -12,6 +12,10 @@ char *tgd_program_folder(void); /* the folder of the running program */
 char *tgd_data_folder(void);
 bool tgd_is_installed(void); /* the data are beside the program, not in the source tree */
 
+/* The path of a campaign: of an INI file, or by its name in the folder of campaigns. Errors:
+ * TG_BAD_INPUT: no such name; a path is not looked at. */
+tg_status tgd_find_campaign(const char *name, char **path);
+
 /* The path from the root, so that it is right from another folder, too. */
 char *tgd_from_root(const char *path);
 

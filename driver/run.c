@@ -75,7 +75,7 @@ static char *in_folder(const run *r, const char *name)
 static tg_status compare_campaign(const run *r)
 {
     char *path = NULL;
-    tg_status status = tgd_campaign_find(r->words.campaign, &path);
+    tg_status status = tgd_find_campaign(r->words.campaign, &path);
     char *text = status.code == TG_OK ? tgd_read_file(path) : NULL;
     if (status.code == TG_OK && (!text || strcmp(text, r->campaign.text) != 0)) {
         status = tg_fail(TG_BAD_INPUT,
@@ -95,7 +95,7 @@ static tg_status read_campaign(run *r)
     if (r->resumed)
         path = tgd_format("%s/campaign.ini", r->resumed);
     else
-        status = tgd_campaign_find(r->words.campaign, &path);
+        status = tgd_find_campaign(r->words.campaign, &path);
     if (status.code == TG_OK)
         status = tgd_campaign_read(path, &r->campaign);
     if (status.code == TG_OK && r->resumed && r->words.campaign)

@@ -253,7 +253,7 @@ static tg_status submit(const words *w)
     if (status.code == TG_OK && w->go && !sbatch)
         status = tg_fail(TG_BAD_INPUT, "submit: --go: sbatch is not found; expected it in PATH");
     if (status.code == TG_OK)
-        status = tgd_campaign_find(w->campaign, &found);
+        status = tgd_find_campaign(w->campaign, &found);
     if (status.code == TG_OK)
         status = tgd_campaign_read(found, &campaign);
     if (status.code == TG_OK) {
