@@ -78,8 +78,20 @@ static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *s
     setup->weak_goal = f.flops;
     setup->weak_part = f.busiest_flops;
     setup->layer.facts.parameters_most = f.entries_most;
+    setup->layer.facts.group[0] = f.group;
+    setup->layer.facts.busiest_flops = f.flops / P;
     setup->local = P == 1;
     return put_words(words, batch, setup);
+}
+
+/* Layers may be busiest on different ranks, and one layer may wait for its data while another computes:
+ * what holds for any network is that some rank computes an equal share, and that no layer is faster than
+ * the data of its largest group. */
+static tg_status load(const tgb_setup *setup, tgb_load *l)
+{
+    l->group[0] = setup->layer.facts.group[0];
+    l->flops = setup->layer.facts.busiest_flops;
+    return tg_success();
 }
 
 /* ---- work ---- */
@@ -297,7 +309,8 @@ static double flops(const tgb_work *work)
 
 enum { MAX_NETWORKS = 8, MOST_RANKS = 64, DIRECTIONS = 3 };
 
-static const tgb_key keys[] = {{"batch", "256", true}, {"overlap", "yes", false}, TGB_TYPE, TGB_END};
+static const tgb_key keys[] = {
+    {"batch", "256", true}, {"overlap", "yes", false}, TGB_TYPE, TGB_END};
 
 /* What an operation's row needs. */
 typedef struct {
@@ -344,6 +357,7 @@ static void add_network(const tgb_network *n, parts *p, void (*add)(const tgb_op
                         .resolve = resolve,
                         .plan = plan,
                         .flops = flops,
+                        .load = load,
                         .release = free_work};
     add(&p->row);
 }

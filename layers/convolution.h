@@ -33,7 +33,7 @@ typedef struct {
     tgl_conv *conv; /* NULL: this rank is not on the grid */
     /* Operators; NULL: the buffer is used where it lies. */
     tg_op *copy_x, *halo, *sum, *copy_weight, *copy_bias;
-    bool overlap;   /* compute while the halo travels */
+    bool overlap;                  /* compute while the halo travels */
     tgl_convolution_parts *inside; /* NULL: y is computed at once, behind the halo */
     MPI_Comm slice; /* of the ranks with one part of the output channels; for the halo */
     /* Copies of x; what the kernel needs of x, and its cotangent; parts of y, then copies of dy;

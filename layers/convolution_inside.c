@@ -84,8 +84,7 @@ static tg_status plan_alone(const tgl_problem *problem, const tgl_conv_shape *sh
                             const char *kernels, tgl_conv **conv)
 {
     const char *chosen;
-    tg_status status =
-        tgl_conv_plan(MPI_COMM_SELF, shape, problem->dtype, kernels, &chosen, conv);
+    tg_status status = tgl_conv_plan(MPI_COMM_SELF, shape, problem->dtype, kernels, &chosen, conv);
     return status.code == TG_BAD_INPUT ? tg_success() : status;
 }
 
@@ -110,8 +109,8 @@ static tg_status plan_side(const tgl_problem *problem, const tg_box *needed, con
     s->to = part_of(t, y, box, 3, whole->out, &problem->store_y, problem->dtype->size);
     s->x = tgl_buffer(s->from.planes * positions(&s->from) * (ptrdiff_t)s->from.unit,
                       tg_dtype_find("i8"));
-    s->y = tgl_buffer(s->to.planes * positions(&s->to) * (ptrdiff_t)s->to.unit,
-                      tg_dtype_find("i8"));
+    s->y =
+        tgl_buffer(s->to.planes * positions(&s->to) * (ptrdiff_t)s->to.unit, tg_dtype_find("i8"));
     if (!s->x || !s->y)
         return tg_fail(TG_NO_MEMORY, "no memory for the border of a convolution");
     return plan_alone(problem, &shape, kernels, &s->conv);

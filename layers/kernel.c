@@ -51,8 +51,10 @@ static tg_status plan_with(const tgl_conv_kernel *row, const tgl_conv_shape *sha
     *conv = calloc(1, sizeof **conv);
     if (!*conv)
         return tg_fail(TG_NO_MEMORY, "no memory for a convolution");
-    **conv = (tgl_conv){
-        .kernel = is_empty(shape) ? &tgl_conv_openblas : row, .shape = *shape, .dtype = dtype, .version = 1};
+    **conv = (tgl_conv){.kernel = is_empty(shape) ? &tgl_conv_openblas : row,
+                        .shape = *shape,
+                        .dtype = dtype,
+                        .version = 1};
     tg_status status = (*conv)->kernel->plan(*conv);
     if (status.code != TG_OK) {
         free(*conv);

@@ -222,6 +222,7 @@ typedef struct {
     tg_layout x, y;               /* of the first and of the last layer; owned by the caller */
     double flops, flops_backward; /* of all layers */
     double busiest_flops;         /* forward: the sum of each layer's busiest rank */
+    int group;                    /* the largest group of any layer */
     ptrdiff_t parameters;         /* entries of all layers */
     ptrdiff_t entries_most;       /* that a rank holds at most: parameters, and each layer's y */
 } tgl_network_facts;

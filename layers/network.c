@@ -346,12 +346,14 @@ tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_netw
 {
     tgl_network network = {.count = 0}, *n = &network;
     tg_status status = read_text(text, batch, P, n);
-    *f = (tgl_network_facts){.flops = 0};
+    *f = (tgl_network_facts){.group = 1};
     for (int i = 0; i < n->count; i++) {
         const tgl_problem *p = &n->stages[i].problem;
         f->flops += p->facts.flops;
         f->flops_backward += p->facts.flops * p->kind->backward_factor;
         f->busiest_flops += p->facts.busiest_flops;
+        for (int k = 0; k < 2; k++)
+            f->group = p->facts.group[k] > f->group ? p->facts.group[k] : f->group;
         f->parameters += p->facts.parameters;
         f->entries_most += p->facts.parameters_most + tg_layout_max_held(&p->y);
     }

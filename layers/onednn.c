@@ -477,8 +477,7 @@ static void run(pass *p, long version, void *const buffers[ARGUMENTS])
 static void forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
 {
     own *o = conv->own;
-    run(&o->forward, conv->version,
-        (void *[ARGUMENTS]){(void *)x, (void *)w, y, (void *)bias});
+    run(&o->forward, conv->version, (void *[ARGUMENTS]){(void *)x, (void *)w, y, (void *)bias});
 }
 
 static void bring(tgl_conv *conv, const void *x, const void *w)

@@ -104,6 +104,19 @@ def check_by_hand(bench, good):
             check_bound(bench, r, us, kind)
 
 
+def check_networks(bench, good):
+    """An equal share of the operations at 100 GFLOP/s, the sums of biases apart; or the 3 us of a broadcast to 4 ranks,
+    where that is more."""
+    for direction in ("forward", "backward"):
+        rows = measure(bench, 4, good, ["network:lenet5 batch=1", "network:lenet5 batch=64", "--direction", direction])
+        bench.check(len(rows) == 2, f"{len(rows)} rows")
+        for r in rows:
+            share_us = float(r["flops"]) / 4 / 100e3
+            bound_us = float(r["bound_us"]) if share_us > 3 else 3
+            bench.check(bound_us == 3 or 0 <= 1 - bound_us / share_us < 1e-3, f"{bound_us}; expected {share_us}: {r['case']}")
+            check_bound(bench, r, bound_us, "compute" if share_us > 3 else "latency")
+
+
 def check_others(bench, good):
     # One rank: memory only. Between 16 KiB and 1 MiB, at 256 KiB: two thirds of the way from 100 to 20.
     rows = measure(bench, 1, good, ["raw:memcpy shape=131072", "raw:memcpy shape=32768", "raw:memcpy shape=2",
@@ -202,6 +215,7 @@ def main():
     good.write_text("\n".join([HEADER, *rows]) + "\n")
     check_operations(bench)
     check_by_hand(bench, str(good))
+    check_networks(bench, str(good))
     check_others(bench, str(good))
     check_bad_files(bench, rows)
     bench.end()

@@ -89,7 +89,8 @@ static void check_early(const char *kernels, const char *stores, int P, int rank
         else if (i == 0)
             CHECK(early >= rows * plane, "%td early, of %td inside: %s", early, rows * plane, text);
         else
-            CHECK(early == 0, "%td early: %s", early, text); /* auto: on one node nothing is gained */
+            CHECK(early == 0, "%td early: %s", early,
+                  text); /* auto: on one node nothing is gained */
     }
 }
 
