@@ -115,8 +115,9 @@ static void put_run(json_t *ranks, const tgb_run *run, int number)
 {
     for (int i = 0; i < run->count; i++) {
         char binding[sizeof run->binding];
+        const int rank = run->rank + i * run->rank_step;
         tgb_run_binding(run, i, binding, sizeof binding);
-        json_array_set_new(ranks, (size_t)(run->rank + i * run->rank_step),
+        json_array_set_new(ranks, (size_t)rank,
                            json_pack("{s:i, s:o}", "machine", number, "binding", text(binding)));
     }
 }
