@@ -8,7 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { TYPE_BYTES = 8, HEAD = 4, PIECE = 1 << 30 };
+enum { TYPE_BYTES = 8, HEAD = 4, PIECE = 1 << 30, FIRST_PIECE = 1 << 20 };
 
 /* `size` bytes, or what is there. */
 static ptrdiff_t read_bytes(gzFile file, unsigned char *to, ptrdiff_t size)
@@ -48,13 +48,20 @@ static tg_status read_head(gzFile file, const char *path, int ndim, tgb_idx *idx
     return tg_success();
 }
 
+/* Room grows with what is there: a short file that promises many entries gets little. */
 static tg_status read_entries(gzFile file, const char *path, ptrdiff_t size, tgb_idx *idx)
 {
     unsigned char more;
-    idx->data = malloc((size_t)size + 1);
-    if (!idx->data)
-        return tg_fail(TG_NO_MEMORY, "no memory for the %td entries of %.120s", size, path);
-    const ptrdiff_t have = read_bytes(file, idx->data, size);
+    ptrdiff_t have = 0, room = 0;
+    do {
+        room = room == 0 ? FIRST_PIECE : 2 * room;
+        room = room < size ? room : size;
+        unsigned char *data = realloc(idx->data, (size_t)room + 1);
+        if (!data)
+            return tg_fail(TG_NO_MEMORY, "no memory for the %td entries of %.120s", size, path);
+        idx->data = data;
+        have += read_bytes(file, idx->data + have, room - have);
+    } while (have == room && room < size);
     if (have < size)
         return tg_fail(TG_BAD_INPUT, "%.120s: ends after %td entries; expected %td", path, have,
                        size);

@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tgd_shuffle(int *items, int count, uint64_t *state)
-{
-    for (int i = count - 1; i > 0; i--) {
-        const int j = (int)(tgd_random(state) % (uint64_t)(i + 1));
-        const int kept = items[i];
-        items[i] = items[j];
-        items[j] = kept;
-    }
-}
-
 /* How many cells from `first` on agree in launch, and in ranks too where `same_ranks`. */
 static int run_length(const tgd_plan *plan, int first, bool same_ranks)
 {

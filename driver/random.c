@@ -22,3 +22,13 @@ double tgd_random_normal(uint64_t *state)
     const double radius = sqrt(-2 * log(uniform(state)));
     return radius * cos(6.283185307179586 * uniform(state));
 }
+
+void tgd_shuffle(int *items, int count, uint64_t *state)
+{
+    for (int i = count - 1; i > 0; i--) {
+        const int j = (int)(tgd_random(state) % (uint64_t)(i + 1));
+        const int kept = items[i];
+        items[i] = items[j];
+        items[j] = kept;
+    }
+}

@@ -4,7 +4,7 @@
 
 #include "bench/case.h"
 #include "bench/pairs.h"
-#include "driver/order.h"
+#include "driver/random.h"
 #include "driver/text.h"
 
 #include <stdlib.h>

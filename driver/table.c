@@ -158,7 +158,15 @@ static int never_blank(unsigned char c)
     return 0;
 }
 
-enum { FIELD_STEP = 1 << 20 };
+enum { FIELD_STEP = 4096 };
+
+/* The parser's buffer for a field doubles, or grows by a line, so that a long field grows in few steps. */
+static void set_step(struct csv_parser *parser, size_t line)
+{
+    size_t step = csv_get_buffer_size(parser);
+    step = step < line ? line : step;
+    csv_set_blk_size(parser, step < FIELD_STEP ? FIELD_STEP : step);
+}
 
 static void read_lines(reader *r, struct csv_parser *parser, FILE *file)
 {
@@ -168,6 +176,7 @@ static void read_lines(reader *r, struct csv_parser *parser, FILE *file)
     while (r->status.code == TG_OK && (length = getline(&line, &size, file)) > 0) {
         r->line++;
         r->unfinished = line[length - 1] != '\n';
+        set_step(parser, (size_t)length);
         if (csv_parse(parser, line, (size_t)length, on_field, on_record, r) != (size_t)length &&
             r->status.code == TG_OK) {
             r->status = tg_fail(TG_BAD_INPUT, "%s line %ld: a quote stands where CSV has none",
@@ -193,7 +202,6 @@ static tg_status read_table(const char *path, tgd_table *t, tgd_take_row *take, 
         return no_memory(path);
     }
     csv_set_space_func(&parser, never_blank);
-    csv_set_blk_size(&parser, FIELD_STEP); /* a long field grows in few steps */
     reader r = {.table = t, .take = take, .context = context, .status = tg_success()};
     FILE *file = fopen(path, "r");
     if (file) {

@@ -18,7 +18,8 @@ static void read_case(const char *text)
     assert(printed && tgb_case_parse(printed, &again).code == TG_OK);
     assert(strcmp(c.operation, again.operation) == 0 && c.count == again.count);
     for (int i = 0; i < c.count; i++)
-        assert(strcmp(c.word[i].key, again.word[i].key) == 0 && strcmp(c.word[i].value, again.word[i].value) == 0);
+        assert(strcmp(c.word[i].key, again.word[i].key) == 0 &&
+               strcmp(c.word[i].value, again.word[i].value) == 0);
     free(printed);
     tgb_case_free(&again);
     tgb_case_free(&c);
