@@ -381,7 +381,10 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v, const
     const int columns = room < 1 ? 1 : room < wanted ? room : wanted;
     const int rows = (names + columns - 1) / columns;
     fprintf(file, "key_columns = %d\nkey_rows = %d\nkey_width = %g\nheight_cm = %.2f\n", columns,
-            rows, longest < 8 ? 0.5 : longest < 16 ? 0 : -1,
+            rows,
+            longest < 8    ? 0.5
+            : longest < 16 ? 0
+                           : -1,
             paper->plot_cm * (wide ? 1.75 : 1) + (1.3 + 0.355 * rows) * em);
 }
 
