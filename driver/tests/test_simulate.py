@@ -24,19 +24,19 @@ max-reps = 3
 [cells send]
 case = send_recv shape=N from-ranks=0 to-ranks=1
 ranks = {ranks}
-sizes = 8B,1MiB
+sizes = 8B,{large}
 algorithm = mpi
 direction = forward,adjoint
 [cells broadcast]
 case = broadcast shape=N from=1 to=Pc
 ranks = {ranks}
-sizes = 8B,1MiB
+sizes = 8B,{large}
 algorithm = mpi,p2p,tree,chain
 direction = forward,adjoint
 [cells ring]
 case = all_gather shape=N from=P to=Pc
 ranks = {ranks}
-sizes = 1MiB
+sizes = {large}
 algorithm = ring
 """
 
@@ -115,7 +115,7 @@ def check_refused(driver, campaign, platform, word):
 
 def main():
     driver = Driver(sys.argv[1])
-    eight, many = CAMPAIGN.format(ranks=8), CAMPAIGN.format(ranks=64)
+    eight, many = CAMPAIGN.format(ranks=8, large="1MiB"), CAMPAIGN.format(ranks=64, large="64KiB")
     first = driver.rows(eight, "first", "--simulate", "cluster:8")
     check_rows(driver, first, 2, 22)
     driver.check(sum(row["bound_us"] != "" for row in first) > 20, "few rows have a bound")
