@@ -59,10 +59,8 @@ static tg_status ask_list(tgd_bench *bench)
     if (status != 0 && bench->loader) { /* "[time] file:line: [who] what it does not like" */
         const char *line = first_line(errors),
                    *what = strstr(line, "] ") ? strrchr(line, ']') : NULL;
-        result = tg_fail(TG_BAD_INPUT,
-                         "--simulate: SimGrid ended with status %d%s%.150s; expected a "
-                         "platform that it takes",
-                         status, *line ? ":" : "", what ? what + 1 : line);
+        result = tg_fail(TG_BAD_INPUT, "expected a platform that SimGrid takes:%.120s",
+                         what ? what + 1 : line);
     } else if (status != 0) {
         result = tg_fail(TG_BAD_INPUT, "'%.100s list' ended with status %d: %.80s", bench->path,
                          status, first_line(errors));
@@ -96,11 +94,11 @@ static tg_status open_simulated(const char *builds, const char *platform, tgd_be
         return tg_success();
     const tg_status status =
         bench->path
-            ? tg_fail(TG_BAD_INPUT, "--simulate: SimGrid's smpimain is not found; expected "
+            ? tg_fail(TG_BAD_INPUT, "SimGrid's smpimain is not found; expected "
                                     "smpirun in the PATH, and smpimain in the library folder "
                                     "beside it")
             : tg_fail(TG_BAD_INPUT,
-                      "--simulate: tgbench.so is not found in '%.100s'; expected a build of "
+                      "tgbench.so is not found in '%.100s'; expected a build of "
                       "the preset smpi, or its folder behind --builds",
                       builds ? builds : "build/smpi");
     tgd_bench_close(bench);

@@ -147,8 +147,8 @@ static tg_status open_builds(run *r)
                                        r->platform.path, &r->builds);
     free(before);
     if (status.code != TG_OK && r->platform.path)
-        status =
-            tg_fail(TG_BAD_INPUT, "'%.60s': %.180s", r->words.option[TGD_SIMULATE], status.text);
+        status = tg_fail(TG_BAD_INPUT, "--simulate '%.60s': %.180s", r->words.option[TGD_SIMULATE],
+                         status.text);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_builds(r->record, &r->builds);
     if (status.code == TG_OK && r->resumed && r->campaign.soak_s > 0) /* it has added rounds */
