@@ -75,6 +75,11 @@ static void begin_relay(const tg_node_pieces *n, tg_relay *r)
 
 /* ---- chunks ---- */
 
+bool tg_packs_first(const tg_node_pieces *n, tg_space to)
+{
+    return n->op->in_place && (to == TG_X || tg_pieces_add(&n->pieces, to));
+}
+
 /* Fill one chunk of what this rank sends. False: all are filled, or there is no place, or it is not
  * here yet. */
 static bool push(tg_node_pieces *n)
@@ -241,7 +246,7 @@ static void begin_stream(const tg_node_pieces *n, tg_space space, tg_stream *s)
     s->packed = NULL;
     if (s->relay && tg_is_leader(n, s->relay)) {
         s->packed = s->relay->run;
-    } else if (space == t->from && n->op->in_place) {
+    } else if (space == t->from && tg_packs_first(n, t->to)) {
         s->packed = from->packed + s->partner->offset;
         tg_partner_pack(from, s->partner, t->in);
     }

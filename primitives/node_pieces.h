@@ -103,6 +103,11 @@ tg_status tg_relays_plan(tg_op *op, tg_node_pieces *n);
 void tg_relays_free(tg_node_pieces *n);
 bool tg_is_leader(const tg_node_pieces *n, const tg_relay *relay);
 
+/* Calls: Local. Is what this rank sends towards a side packed before anything arrives? In place sums
+ * change it. Copies do not: only the owner of an entry sends it, and only the owner itself could
+ * give it another value. */
+bool tg_packs_first(const tg_node_pieces *n, tg_space to);
+
 /* Calls: Collective on op->comm: the operator's run, and its halves. */
 void tg_run_node(tg_op *op, tg_space to, const void *in, void *out);
 void tg_start_node(tg_op *op, tg_space to, const void *in, void *out);

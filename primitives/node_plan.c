@@ -111,8 +111,9 @@ static tg_status find_streams(tg_op *op, tg_node_pieces *n, tg_space to, tg_spac
             same++;
         if (same == f->nstreams[space]) {
             tg_stream made = stream_of(op, l);
-            made.far = space != to && n->reads && !l->relay && made.bytes >= tg_shortest_run &&
-                       (op->in_place || tg_blocks_shortest(&l->partner->blocks) >= n->least);
+            made.far =
+                space != to && n->reads && !l->relay && made.bytes >= tg_shortest_run &&
+                (tg_packs_first(n, to) || tg_blocks_shortest(&l->partner->blocks) >= n->least);
             f->stream[space][f->nstreams[space]++] = made;
         }
         tg_stream *s = &f->stream[space][same];
@@ -192,7 +193,7 @@ static void plan_far(const tg_node_pieces *n, tg_space to, tg_stream *s)
 
 /* Senders tell each receiver where its stream begins and whether it is far; and all ranks of the node
  * how much they fill. */
-static void tell_streams(tg_op *op, tg_node_pieces *n, tg_space to)
+static void tell_streams(tg_node_pieces *n, tg_space to)
 {
     const tg_space from = other(to);
     tg_flow *f = &n->flow[to];
@@ -203,7 +204,7 @@ static void tell_streams(tg_op *op, tg_node_pieces *n, tg_space to)
     }
     for (tg_link *l = f->links[from]; l < f->links[from] + f->nlinks[from]; l++) {
         const tg_stream *s = &f->stream[from][l->stream];
-        const int64_t blocks = op->in_place ? 1 : l->partner->blocks.count;
+        const int64_t blocks = tg_packs_first(n, to) ? 1 : l->partner->blocks.count;
         l->notice = (tg_notice){s->first, s->far ? blocks : 0};
         l->run = (tg_block){.run_bytes = s->bytes};
         MPI_Isend(&l->notice, sizeof l->notice, MPI_BYTE, l->index, 0, n->node->mpi, &l->request);
@@ -237,12 +238,12 @@ static tg_status keep_sources(tg_op *op, tg_flow *f, tg_space to)
 }
 
 /* Senders of far streams tell where the pieces lie in their buffers. */
-static void tell_sources(const tg_op *op, const tg_node_pieces *n, tg_space to)
+static void tell_sources(const tg_node_pieces *n, tg_space to)
 {
     const tg_flow *f = &n->flow[to];
     const tg_space from = other(to);
     for (tg_link *l = f->links[from]; l < f->links[from] + f->nlinks[from]; l++) {
-        const tg_block *blocks = op->in_place ? &l->run : l->partner->blocks.block;
+        const tg_block *blocks = tg_packs_first(n, to) ? &l->run : l->partner->blocks.block;
         if (l->notice.blocks > 0)
             MPI_Isend(blocks, (int)(l->notice.blocks * (int64_t)sizeof *blocks), MPI_BYTE, l->index,
                       0, n->node->mpi, &l->request);
@@ -286,14 +287,14 @@ static tg_status plan_node(const tg_problem *problem, tg_op *op, bool reads)
     if (status.code != TG_OK)
         return status;
     for (tg_space to = TG_X; to <= TG_Y; to++)
-        tell_streams(op, n, to);
+        tell_streams(n, to);
     if (!reads)
         return status;
     for (tg_space to = TG_X; to <= TG_Y && status.code == TG_OK; to++)
         status = keep_sources(op, &n->flow[to], to);
     status = tg_agree(op->comm, status);
     for (tg_space to = TG_X; to <= TG_Y && status.code == TG_OK; to++)
-        tell_sources(op, n, to);
+        tell_sources(n, to);
     return status;
 }
 
