@@ -18,6 +18,7 @@
     X(mpi)                                                                                         \
     X(op)                                                                                          \
     X(direction)                                                                                   \
+    X(clock)                                                                                       \
     X(case) X(algorithm) X(dtype) X(grid_x) X(grid_y) X(scaling) X(status)
 #define NUMBER_COLUMNS(X)                                                                          \
     X(ranks)                                                                                       \
@@ -188,6 +189,7 @@ static tgd_point first_look(const row *one, const tgd_words *layers)
                                 ? (int)number[NUMBER_ranks]
                                 : 0,
                    .oversubscribed = number[NUMBER_oversubscribed] > 0,
+                   .simulated = strcmp(text[TEXT_clock], "simulated") == 0,
                    .size_bytes = number[NUMBER_size_bytes]};
     p.raw = strncmp(p.op, "raw:", 4) == 0;
     p.machine = strncmp(p.op, "machine:", 8) == 0;

@@ -42,7 +42,7 @@ typedef struct {
     char *part[TGD_PARTS];
     const char *cell_case, *scaling, *direction, *op; /* texts of the table */
     bool layer, raw, machine, adjoint; /* machine: what it can do; adjoint: adjoint or backward */
-    bool oversubscribed;
+    bool oversubscribed, simulated;
     int ranks;
     int launches; /* rows with status ok; 0: the cell has no value and is not drawn */
     double size_bytes;

@@ -525,7 +525,7 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
 {
     (void)scripts;
     int least = 0, most = 0;
-    bool hollow = false, stars = false, bounds = false;
+    bool hollow = false, stars = false, bounds = false, simulated = false;
     for (int s = 0; s < figure->count; s++) {
         for (int m = 0; m < figure->series[s].count; m++) {
             const tgd_mark *mark = &figure->series[s].mark[m];
@@ -533,12 +533,17 @@ static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *
                 least = least == 0 || mark->point->launches < least ? mark->point->launches : least;
                 most = mark->point->launches > most ? mark->point->launches : most;
                 hollow = hollow || mark->point->oversubscribed;
+                simulated = simulated || mark->point->simulated;
                 stars = stars || mark->y.superlinear;
                 bounds = bounds || has_bound(figure->kind, &figure->series[s], mark);
             }
         }
     }
     fprintf(file, "%s.\n", figure->kind->what);
+    if (simulated)
+        fputs("Simulated, not measured: times that SimGrid computes for the platform in the run "
+              "folder.\n",
+              file);
     fputs("Series:\n", file);
     for (int s = 0; s < figure->count; s++)
         put_series(file, figure, &figure->series[s]);
