@@ -119,6 +119,7 @@ def main():
     first = driver.rows(eight, "first", "--simulate", "cluster:8")
     check_rows(driver, first, 2, 22)
     driver.check(sum(row["bound_us"] != "" for row in first) > 20, "few rows have a bound")
+    subprocess.run([driver.program, "plot", str(next((driver.folder / "first").iterdir()))], check=True, timeout=LIMIT_S)
     captions = [path.read_text(encoding="utf-8") for path in (driver.folder / "first").glob("*/figures/*.txt")]
     driver.check(captions and all("Simulated, not measured" in text for text in captions), f"captions: {captions}")
     again = driver.rows(eight, "again", "--simulate", "cluster:8,500ns,12.5GBps")

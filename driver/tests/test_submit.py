@@ -28,9 +28,10 @@ sizes = 1KiB
 """
 LONG = """[campaign]
 name = long
-budget = 300s
+budget = 60s
 calibrate = no
 ci = 0.001%
+max-reps = 1000000
 [cells a]
 case = broadcast shape=N from=1 to=Pc
 ranks = 2

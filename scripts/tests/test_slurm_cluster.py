@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -85,11 +86,11 @@ class Case(unittest.TestCase):
         no step left."""
         (self.folder / "all.sh").write_text(f"""
 for words in --ntasks-per-node=1 --nodes=2; do
-    {PROGRAM} run smoke {TINY} --launcher "srun $words" --output "results$words"
+    {shlex.quote(PROGRAM)} run smoke {TINY} --launcher "srun $words" --output "results$words"
     echo "status $?"
 done
-{PROGRAM} run quick --ranks 2,9 --launcher srun --output none 2>&1; echo "status $?"
-{PROGRAM} run quick --ranks 5 --launcher "srun --ntasks-per-node=1" --output none 2>&1; echo "status $?"
+{shlex.quote(PROGRAM)} run quick --ranks 2,9 --launcher srun --output none 2>&1; echo "status $?"
+{shlex.quote(PROGRAM)} run quick --ranks 5 --launcher "srun --ntasks-per-node=1" --output none 2>&1; echo "status $?"
 ls -d none; squeue -h -s -o %i | grep -v -e batch -e extern -e interactive; echo steps
 """)
         done = self.in_slurm("--cpus", "2", "salloc", "-N", "4", "-n", "8", "bash", "./all.sh")
@@ -109,7 +110,7 @@ ls -d none; squeue -h -s -o %i | grep -v -e batch -e extern -e interactive; echo
             shutil.rmtree(self.folder / "results")
 
     def test_requeue(self):
-        (self.folder / "job.sh").write_text(JOB.format(program=PROGRAM))
+        (self.folder / "job.sh").write_text(JOB.format(program=shlex.quote(PROGRAM)))
         (self.folder / "long.ini").write_text(LONG)
         done = self.in_slurm("bash", "-c", SUBMIT)
         self.assertIn("status 0", done.stdout, done.stderr)
