@@ -69,11 +69,12 @@ void tgb_kernel_fill(tgb_work *work)
     memset(work->y, TGB_NOTHING_RIGHT, (size_t)work->y_bytes);
 }
 
-static ptrdiff_t count_unequal(const tgb_work *work, double (*right)(const tgb_work *, ptrdiff_t))
+static ptrdiff_t count_unequal(const tgb_work *work, const void *values,
+                               double (*right)(const tgb_work *, ptrdiff_t))
 {
     ptrdiff_t wrong = 0;
     for (ptrdiff_t i = 0; works(work) && i < entries(work); i++)
-        wrong += entry_of(work, work->y, i) != right(work, i);
+        wrong += entry_of(work, values, i) != right(work, i);
     return wrong;
 }
 
@@ -102,7 +103,7 @@ static double right_of_first(const tgb_work *work, ptrdiff_t i)
 
 static ptrdiff_t wrong_one_way(tgb_work *work)
 {
-    return has_mate(work) ? count_unequal(work, right_of_first) : 0;
+    return has_mate(work) ? count_unequal(work, work->y, right_of_first) : 0;
 }
 
 static void run_both_ways(tgb_work *work)
@@ -121,32 +122,39 @@ static double right_of_partner(const tgb_work *work, ptrdiff_t i)
 
 static ptrdiff_t wrong_both_ways(tgb_work *work)
 {
-    return has_mate(work) ? count_unequal(work, right_of_partner) : 0;
+    return has_mate(work) ? count_unequal(work, work->y, right_of_partner) : 0;
 }
 
-/* All messages are under way together; an empty one says that the last has come. */
+/* All messages are under way together, each to its own place in y; an empty one says that the last
+ * has come. */
 static void run_stream(tgb_work *work)
 {
     const MPI_Datatype type = work->setup->problem.dtype->mpi();
     const int count = (int)entries(work), other = mates_of(work)->to, messages = work->setup->trips;
-    MPI_Request *sent = ((tgb_mates *)work->raw)->sent;
+    MPI_Request *requests = mates_of(work)->requests;
     if (!has_mate(work))
         return;
     if (is_first(work)) {
         for (int i = 0; i < messages; i++)
-            MPI_Isend(work->x, count, type, other, TAG, work->comm, &sent[i]);
-        MPI_Waitall(messages, sent, MPI_STATUSES_IGNORE);
+            MPI_Isend(work->x, count, type, other, TAG, work->comm, &requests[i]);
+        MPI_Waitall(messages, requests, MPI_STATUSES_IGNORE);
         MPI_Recv(NULL, 0, type, other, TAG, work->comm, MPI_STATUS_IGNORE);
     } else {
         for (int i = 0; i < messages; i++)
-            MPI_Recv(work->y, count, type, other, TAG, work->comm, MPI_STATUS_IGNORE);
+            MPI_Irecv((char *)work->y + i * work->x_bytes, count, type, other, TAG, work->comm,
+                      &requests[i]);
+        MPI_Waitall(messages, requests, MPI_STATUSES_IGNORE);
         MPI_Send(NULL, 0, type, other, TAG, work->comm);
     }
 }
 
 static ptrdiff_t wrong_stream(tgb_work *work)
 {
-    return has_mate(work) && !is_first(work) ? count_unequal(work, right_of_first) : 0;
+    ptrdiff_t wrong = 0;
+    if (has_mate(work) && !is_first(work))
+        for (int i = 0; i < work->setup->trips; i++)
+            wrong += count_unequal(work, (char *)work->y + i * work->x_bytes, right_of_first);
+    return wrong;
 }
 
 static ptrdiff_t one_message(const tgb_work *work)
@@ -174,7 +182,7 @@ static double right_copy(const tgb_work *work, ptrdiff_t i)
 
 static ptrdiff_t wrong_copy(tgb_work *work)
 {
-    return count_unequal(work, right_copy);
+    return count_unequal(work, work->y, right_copy);
 }
 
 enum { FACTOR = 3 };
@@ -209,7 +217,7 @@ static double right_triad(const tgb_work *work, ptrdiff_t i)
 
 static ptrdiff_t wrong_triad(tgb_work *work)
 {
-    return count_unequal(work, right_triad);
+    return count_unequal(work, work->y, right_triad);
 }
 
 static double flops_of_triad(const tgb_work *work)
@@ -319,7 +327,7 @@ static double right_quantum(const tgb_work *work, ptrdiff_t i)
 
 static ptrdiff_t wrong_quantum(tgb_work *work)
 {
-    return count_unequal(work, right_quantum);
+    return count_unequal(work, work->y, right_quantum);
 }
 
 /* ---- rows ---- */

@@ -6,8 +6,8 @@
 
 /* Of one rank: work->raw of the machine operations. */
 typedef struct {
-    int to, from;      /* MPI_PROC_NULL: nobody; in pairs both are the partner */
-    MPI_Request *sent; /* setup->trips of them, behind this struct */
+    int to, from;          /* MPI_PROC_NULL: nobody; in pairs both are the partner */
+    MPI_Request *requests; /* setup->trips of them, behind this struct */
 } tgb_mates;
 
 /* Calls: Local. Fill to and from for a rank below `busy`. Errors: TG_NO_MEMORY. */

@@ -229,7 +229,7 @@ static void write_facts(const machine_row *row, tgb_setup *setup)
     const int busy = tg_layout_size(&setup->problem.x);
     const bool crosses = row->least == 2;
     setup->held_x_bytes = row->inputs * tensor;
-    setup->held_y_bytes = tensor;
+    setup->held_y_bytes = tensor * (row->trips == 0 ? setup->trips : 1);
     setup->size_bytes = crosses ? tensor : (row->inputs + 1) * tensor;
     setup->moved_bytes = crosses ? busy * (tensor / 2) * (row->trips == 0 ? setup->trips : 2) : 0;
     setup->max_rank_bytes = crosses ? tensor : 0;
@@ -295,7 +295,7 @@ static tg_status plan_mates(tgb_work *work, bool works)
     if (!mates)
         return tg_fail(TG_NO_MEMORY, "no memory for %d messages", setup->trips);
     mates->to = mates->from = MPI_PROC_NULL;
-    mates->sent = (MPI_Request *)(mates + 1);
+    mates->requests = (MPI_Request *)(mates + 1);
     return works && row->mates ? row->mates(work, tg_layout_size(&setup->problem.x), mates)
                                : tg_success();
 }

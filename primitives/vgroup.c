@@ -87,11 +87,13 @@ static void unpack_blocks(const vgroup *g, const tg_op *op, void *whole)
 }
 
 /* Where MPI finds, or puts, this rank's block. */
+/* No entries have an address too: SimGrid 3.32 refuses a reduce_scatter into NULL. */
 static char *own_begin(const vgroup *g, const void *buffer)
 {
+    static char nowhere;
     if (!g->own_direct)
         return g->own_packed;
-    return g->of.own_count > 0 ? (char *)(uintptr_t)buffer + g->of.own.block->offset : NULL;
+    return g->of.own_count > 0 ? (char *)(uintptr_t)buffer + g->of.own.block->offset : &nowhere;
 }
 
 static const void *own_in(const vgroup *g, const void *in)

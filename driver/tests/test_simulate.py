@@ -40,6 +40,23 @@ sizes = {large}
 algorithm = ring
 """
 
+# A number of ranks that is no power of two, empty parts, and short messages that follow long ones on the same way.
+ODD = """[campaign]
+name = odd
+launches = 1
+budget = 60s
+calibrate = no
+min-reps = 2
+max-reps = 2
+""" + "".join(f"""[cells odd{number}]
+case = {case}
+ranks = 7
+sizes = 8B,256KiB
+algorithm = all
+""" for number, case in enumerate((
+    "broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc", "all_gather shape=N from=P to=Pc", "gather shape=N from=P to=1",
+    "repartition shape=Nx8 from=Px1 to=1xP")))
+
 
 def levels(ranks):
     """Messages one after another on the longest way through a binomial tree: the most ones in a rank's number."""
@@ -129,6 +146,8 @@ def main():
     by_file = driver.rows(eight, "by file", "--simulate", str(text), "--calibrate", "no")
     driver.check([row["t_median_us"] for row in by_file] == [row["t_median_us"] for row in first], "by file: other times")
     check_rows(driver, driver.rows(many, "many", "--simulate", "cluster:64", "--calibrate", "no"), 2, 22)
+    odd = driver.rows(ODD, "odd", "--simulate", "cluster:7")
+    driver.check(len(odd) > 100 and {row["status"] for row in odd} == {"ok"}, f"{[row for row in odd if row['status'] != 'ok']}")
     (driver.folder / "no.xml").write_text("hosts: 4\n", encoding="ascii")
     (driver.folder / "odd.xml").write_text('<platform version="4.1"><zorg/></platform>\n', encoding="ascii")
     check_refused(driver, many, "no.xml", "expected an XML file")
