@@ -86,8 +86,8 @@ static void unpack_blocks(const vgroup *g, const tg_op *op, void *whole)
         tg_gathered_unpack(&g->of, op, g->packed, whole);
 }
 
-/* Where MPI finds, or puts, this rank's block. */
-/* No entries have an address too: SimGrid 3.32 refuses a reduce_scatter into NULL. */
+/* Where MPI finds, or puts, this rank's block. No entries have an address too: SimGrid 3.32 refuses
+ * a reduce_scatter into NULL. */
 static char *own_begin(const vgroup *g, const void *buffer)
 {
     static char nowhere;
