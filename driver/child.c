@@ -71,13 +71,16 @@ static void block_handled(sigset_t *before)
 }
 
 /* In the child: never returns. */
-static void become(const tgd_child *child, const sigset_t *mask, int output, int errors)
+static void become(const tgd_child *child, pid_t parent, const sigset_t *mask, int output,
+                   int errors)
 {
     setpgid(0, 0);
     for (int i = 0; i < HANDLED; i++)
         signal(handled[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* no measurement outlives its driver */
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* no measurement outlives its driver, */
+    if (getppid() != parent)          /* nor begins when that has just died */
+        _exit(127);
     const int nothing = open("/dev/null", O_RDONLY);
     if (nothing >= 0)
         dup2(nothing, STDIN_FILENO);
@@ -203,9 +206,9 @@ int tgd_child_run(const tgd_child *child)
     fflush(NULL);
     sigset_t mask;
     block_handled(&mask);
-    const pid_t pid = fork();
+    const pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        become(child, &mask, output[1], errors[1]);
+        become(child, parent, &mask, output[1], errors[1]);
     sigprocmask(SIG_SETMASK, &mask, NULL);
     close(output[1]);
     close(errors[1]);

@@ -1,5 +1,5 @@
 /* folder.c: a name that sorts by time, and a folder that no other run has: mkdir decides, not a
- * look before it. */
+ * look before it. A lock says who runs in it. */
 #include "driver/folder.h"
 
 #include "driver/paths.h"
@@ -7,12 +7,16 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { MAX_TRIES = 10000, MAX_WORD = 64 };
+enum { MAX_TRIES = 10000, MAX_WORD = 64, LOCK_TRIES = 100, NAP_NS = 50000000 };
 
 static void append_plain(char *name, const char *word)
 {
@@ -52,5 +56,36 @@ tg_status tgd_folder_make(const char *parent, const char *host, const char *name
         }
         free(folder);
     }
+    return status;
+}
+
+bool tgd_lock_is_taken(int fd)
+{
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        if (i == LOCK_TRIES)
+            return true;
+        nanosleep(&nap, NULL);
+    }
+    return false;
+}
+
+tg_status tgd_folder_lock(const char *folder, int *lock)
+{
+    char *path = tgd_format("%s/.lock", folder);
+    tg_status status = tg_success();
+    *lock = open(path, O_RDWR | O_CREAT, 0666); /* no O_CLOEXEC: a launch holds it too */
+    if (*lock < 0) {
+        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a folder that can be written", path,
+                         strerror(errno));
+    } else if (tgd_lock_is_taken(*lock)) {
+        status =
+            tg_fail(TG_BAD_INPUT, "'%.150s': another run is going on there; expected none", folder);
+        close(*lock);
+        *lock = -1;
+    }
+    free(path);
     return status;
 }

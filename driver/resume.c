@@ -1,12 +1,8 @@
 /* resume.c: what run.json and the run folder say, against what is here now. */
 #include "driver/resume.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 /* ---- is it a run? ---- */
 
@@ -154,26 +150,6 @@ tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan)
     free(path);
     free(was);
     free(now);
-    return status;
-}
-
-/* ---- is nobody else at it? ---- */
-
-tg_status tgd_folder_lock(const char *folder, int *lock)
-{
-    char *path = tgd_format("%s/.lock", folder);
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    tg_status status = tg_success();
-    if (*lock < 0) {
-        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a folder that can be written", path,
-                         strerror(errno));
-    } else if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        status =
-            tg_fail(TG_BAD_INPUT, "'%.150s': another run is going on there; expected none", folder);
-        close(*lock);
-        *lock = -1;
-    }
-    free(path);
     return status;
 }
 

@@ -1,5 +1,4 @@
-/* resume.h: going on with a run that has ended early: is it one, is it the same, and is nobody else
- * at it? */
+/* resume.h: going on with a run that has ended early: is it one, and is it the same? */
 #ifndef TGD_RESUME_H
 #define TGD_RESUME_H
 
@@ -30,10 +29,6 @@ long tgd_resume_launches(const char *folder);
  * TG_BAD_INPUT names what differs. */
 tg_status tgd_resume_check_builds(const json_t *record, const tgd_builds *builds);
 tg_status tgd_resume_check_plan(const char *folder, const tgd_plan *plan);
-
-/* Calls: Local. Nobody else runs in this folder until *lock is closed; on a file system without
- * locks nothing is locked. Errors: TG_BAD_INPUT: somebody does. */
-tg_status tgd_folder_lock(const char *folder, int *lock);
 
 /* Calls: Local. Add to the record's list `resumed` when and how the run went on. */
 void tgd_resume_note(json_t *record, const char *host, int argc, char *const *argv, long dropped,

@@ -3,17 +3,16 @@
 #include "driver/rows.h"
 
 #include "bench/record.h"
+#include "driver/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MAX_FIELDS = 256, TRIES = 100, NAP_NS = 50000000 };
+enum { MAX_FIELDS = 256 };
 
 /* ---- lines ---- */
 
@@ -151,17 +150,11 @@ static tg_status filter(const char *folder, const char *name, keep_function *kee
 /* Waits until nobody writes to cells.csv any more. */
 static tg_status wait_for_writer(const char *folder)
 {
-    const struct timespec nap = {.tv_nsec = NAP_NS};
     char *path = tgd_format("%s/cells.csv", folder);
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     tg_status status = tg_success();
-    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; i++) {
-        if (i == TRIES) {
-            status = tg_fail(TG_BAD_INPUT, "'%.150s' is being written; expected to be alone", path);
-            break;
-        }
-        nanosleep(&nap, NULL);
-    }
+    if (fd >= 0 && tgd_lock_is_taken(fd))
+        status = tg_fail(TG_BAD_INPUT, "'%.150s' is being written; expected to be alone", path);
     if (fd >= 0)
         close(fd);
     free(path);

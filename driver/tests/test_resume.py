@@ -236,6 +236,20 @@ class Refuses(Case):
         child.wait(timeout=40)
         self.expect_error(done, "another run is going on there")
 
+    def test_killed_before_its_launch_has_ended(self):
+        """A launch that outlives its killed driver is waited for, so that no cell gets two rows."""
+        child = subprocess.Popen(self.words("--order", "given"), env={**self.environment, "FAKE_MODE": "deaf"},
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not any(call["ranks"] == 1 for call in self.logged()):
+            time.sleep(0.02)
+        child.kill()
+        child.wait()
+        self.assertFalse((self.runs()[0] / "cells.csv").exists())
+        done = self.resume()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.expect_whole()
+
 
 class Locale(Case):
     def test_comma(self):
