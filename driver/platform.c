@@ -1,18 +1,19 @@
 /* platform.c: platforms from files and from a few numbers, and how SimGrid is told to run them.
  *
  * Links are what they say: a message of n bytes over k links takes k LATENCY + n / BANDWIDTH, without
- * the factors by which SimGrid imitates an old Ethernet. Computing takes no time. The collectives of
- * the library are trees and rings that stay fast at thousands of ranks; SimGrid's own default sends
- * everything to one rank. Messages below 64 KiB leave before their receive is posted, as in MPI
- * libraries; sending one costs a rank no time of its own. */
+ * the factors by which SimGrid imitates an old Ethernet. Products of matrices take the time of their
+ * operations at the rate of a host, all other computing takes none. The collectives of the library
+ * are trees and rings that stay fast at thousands of ranks; SimGrid's own default sends everything to
+ * one rank. Messages below 64 KiB leave before their receive is posted, as in MPI libraries; sending
+ * one costs a rank no time of its own. */
 #include "driver/platform.h"
 
 #include "driver/paths.h"
+#include "driver/platform_rates.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <glob.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,38 +26,14 @@ enum { FIRST_NUMBER = 100000 };
 
 static const char *const wanted =
     "an XML file of SimGrid, cluster:N, fat_tree:AxB or torus:AxBxC, "
-    "with ,LATENCY,BANDWIDTH of a link as in cluster:64,500ns,12.5GBps";
+    "with ,LATENCY,BANDWIDTH of a link as in cluster:64,500ns,12.5GBps, or ,RUN";
 
 /* ---- a few numbers ---- */
 
 typedef struct {
     int side[MOST_SIDES], sides, hosts;
-    double latency_ns, bandwidth_GBps;
+    tgd_rates rates;
 } shape;
-
-typedef struct {
-    const char *name;
-    double factor;
-} unit;
-
-static const unit times[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {NULL, 0}};
-static const unit rates[] = {{"GBps", 1}, {"MBps", 1e-3}, {NULL, 0}};
-
-/* A positive number and its unit; *at moves behind both. */
-static bool take_quantity(const char **at, const unit *units, double *value)
-{
-    char *end;
-    const double number = isdigit((unsigned char)**at) ? strtod(*at, &end) : -1;
-    for (; number > 0 && isfinite(number) && units->name; units++) {
-        const size_t length = strlen(units->name);
-        if (strncmp(end, units->name, length) == 0) {
-            *value = number * units->factor;
-            *at = end + length;
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool take_sides(const char **at, shape *s)
 {
@@ -73,24 +50,6 @@ static bool take_sides(const char **at, shape *s)
             return true;
     }
     return false;
-}
-
-static bool read_shape(const char *text, shape *s)
-{
-    *s = (shape){.latency_ns = 500, .bandwidth_GBps = 12.5};
-    if (!take_sides(&text, s))
-        return false;
-    if (*text == ',') {
-        text++;
-        if (!take_quantity(&text, times, &s->latency_ns))
-            return false;
-    }
-    if (*text == ',') {
-        text++;
-        if (!take_quantity(&text, rates, &s->bandwidth_GBps))
-            return false;
-    }
-    return *text == '\0';
 }
 
 /* ---- kinds: each says how SimGrid writes its shape ---- */
@@ -123,10 +82,11 @@ static char *torus_words(const shape *s)
 static const struct {
     const char *name;
     int least, most; /* sides */
+    int links;       /* between two neighbours */
     char *(*words)(const shape *s);
-} kinds[] = {{"cluster:", 1, 1, cluster_words},
-             {"fat_tree:", 2, 2, fat_tree_words},
-             {"torus:", 2, MOST_SIDES, torus_words}};
+} kinds[] = {{"cluster:", 1, 1, 2, cluster_words},
+             {"fat_tree:", 2, 2, 2, fat_tree_words},
+             {"torus:", 2, MOST_SIDES, 1, torus_words}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int kind_of(const char *word)
@@ -142,23 +102,36 @@ static tg_status refuse(const char *word)
     return tg_fail(TG_BAD_INPUT, "--simulate '%.80s': expected %s", word, wanted);
 }
 
+static tg_status read_shape(int kind, const char *word, shape *s)
+{
+    const char *at = word + strlen(kinds[kind].name);
+    *s = (shape){.rates = {.latency_ns = 500, .bandwidth_GBps = 12.5, .compute_GFLOPs = 100}};
+    if (!take_sides(&at, s) || s->sides < kinds[kind].least || s->sides > kinds[kind].most)
+        return refuse(word);
+    if (*at == '\0' || (*at == ',' && tgd_rates_read(at + 1, &s->rates)))
+        return tg_success();
+    if (*at != ',' || isdigit((unsigned char)at[1]))
+        return refuse(word);
+    return tgd_rates_of_run(at + 1, kinds[kind].links, &s->rates);
+}
+
 static tg_status write_shape(int kind, const char *word, tgd_platform *p)
 {
     shape s;
-    if (!read_shape(word + strlen(kinds[kind].name), &s) || s.sides < kinds[kind].least ||
-        s.sides > kinds[kind].most)
-        return refuse(word);
+    const tg_status status = read_shape(kind, word, &s);
+    if (status.code != TG_OK)
+        return status;
     char *words = kinds[kind].words(&s);
     p->hosts = s.hosts;
     p->text = tgd_format("<?xml version='1.0'?>\n"
                          "<!DOCTYPE platform SYSTEM \"https://simgrid.org/simgrid.dtd\">\n"
                          "<platform version=\"4.1\">\n"
                          "<cluster id=\"machine\" prefix=\"host\" suffix=\"\" radical=\"%d-%d\" "
-                         "speed=\"1Gf\" bw=\"%.17gMBps\" lat=\"%.17gns\" "
+                         "speed=\"%.17gGf\" bw=\"%.17gMBps\" lat=\"%.17gns\" "
                          "sharing_policy=\"SPLITDUPLEX\"%s/>\n"
                          "</platform>\n",
-                         FIRST_NUMBER, FIRST_NUMBER + s.hosts - 1, 1e3 * s.bandwidth_GBps,
-                         s.latency_ns, words);
+                         FIRST_NUMBER, FIRST_NUMBER + s.hosts - 1, s.rates.compute_GFLOPs,
+                         1e3 * s.rates.bandwidth_GBps, s.rates.latency_ns, words);
     free(words);
     return tg_success();
 }

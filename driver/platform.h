@@ -11,7 +11,8 @@ typedef struct {
     bool ours;  /* path is a file of ours, which is removed at the end */
 } tgd_platform;
 
-/* Calls: Local. word: the path of an XML file, or KIND:SHAPE[,LATENCY[,BANDWIDTH]], both of a link:
+/* Calls: Local. word: the path of an XML file, or KIND:SHAPE, or KIND:SHAPE,RATES with rates as words
+ * or from a run (platform_rates.h):
  *   cluster:N        each host has a link up and one down; between any two hosts lie 2 links
  *   fat_tree:AxB     B leaf switches with A hosts each, A switches above them; 2 or 4 links
  *   torus:AxB[xC...] hosts on a grid with a link to each neighbour; as many links as steps

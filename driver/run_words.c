@@ -51,7 +51,7 @@ static const struct argp_option rows[] = {
      "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
     {"simulate", FIRST + TGD_SIMULATE, "PLATFORM", 0,
      "ranks of a machine that is simulated (build preset smpi): an XML file of SimGrid, or "
-     "cluster:N, fat_tree:AxB or torus:AxBxC with ,LATENCY,BANDWIDTH of a link",
+     "cluster:N, fat_tree:AxB or torus:AxBxC with ,LATENCY,BANDWIDTH of a link or ,RUN",
      2},
     {"resume", FIRST + TGD_RESUME, "RUN", 0, "measure what this run folder lacks", 2},
     {"dry-run", FIRST + TGD_DRY_RUN, NULL, 0, "print the cells and measure nothing", 2},

@@ -7,6 +7,19 @@
 #include <cblas.h>
 #include <string.h>
 
+/* Simulated ranks share the processors of one machine: what a product takes is not measured there, but
+ * charged by its operations at the rate of the rank's host. */
+static void charge(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k)
+{
+#ifdef SMPI_H
+    smpi_execute_flops(2.0 * (double)m * (double)n * (double)k);
+#else
+    (void)m;
+    (void)n;
+    (void)k;
+#endif
+}
+
 /* The extents and the memory order of one product, as cblas wants them. */
 typedef struct {
     CBLAS_TRANSPOSE transpose_a, transpose_b;
@@ -44,6 +57,7 @@ static void gemm_f32(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_fa
 {
     if (is_empty(m, n, k, add, c, row_c, sizeof(float)))
         return;
+    charge(m, n, k);
     blas_shape s = blas_shape_of(m, n, k, a, b);
     cblas_sgemm(CblasRowMajor, s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1, a.data, s.row_a,
                 b.data, s.row_b, add ? 1 : 0, c, (blasint)(row_c ? row_c : n));
@@ -54,6 +68,7 @@ static void gemm_f64(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_fa
 {
     if (is_empty(m, n, k, add, c, row_c, sizeof(double)))
         return;
+    charge(m, n, k);
     blas_shape s = blas_shape_of(m, n, k, a, b);
     cblas_dgemm(CblasRowMajor, s.transpose_a, s.transpose_b, s.m, s.n, s.k, 1, a.data, s.row_a,
                 b.data, s.row_b, add ? 1 : 0, c, (blasint)(row_c ? row_c : n));

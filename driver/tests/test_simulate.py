@@ -1,10 +1,12 @@
 """test_simulate.py TENSORGAUGE: campaigns on simulated machines. On links without SimGrid's factors the times are those of
 the formulas, with alpha = links x latency and beta = 1 / bandwidth, and the few reads of the clock that lie between start
-and end; two runs have the same times to the last digit; no row beats its bound; wrong platforms are one line and exit
-status 2, and leave nothing behind."""
+and end; products of matrices take flops / rate; two runs have the same times to the last digit; the rates of a machine come
+back from a run on it; no row beats its bound; wrong platforms are one line and exit status 2, and leave nothing behind."""
 import csv
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,6 +58,23 @@ algorithm = all
 """ for number, case in enumerate((
     "broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc", "all_gather shape=N from=P to=Pc", "gather shape=N from=P to=1",
     "repartition shape=Nx8 from=Px1 to=1xP")))
+
+PRODUCTS = """[campaign]
+name = products
+launches = 1
+budget = 60s
+calibrate = no
+min-reps = 3
+max-reps = 3
+[cells affine]
+case = affine batch=64 features=512:256 grid=1x1 bias=no
+ranks = 1
+direction = forward,backward
+[cells convolution]
+case = convolution batch=2 channels=8:16 space=16x16 kernel=3x3 padding=1x1 grid=1x1x1x1
+ranks = 1
+direction = forward,backward
+"""
 
 
 def levels(ranks):
@@ -122,6 +141,25 @@ def check_rows(driver, rows, links, count):
     driver.check(len(rows) == count and known >= 0.7 * count, f"{len(rows)} rows, {known} with a formula")
 
 
+def check_products(driver, platform, rate):
+    """A layer on one rank takes the time of its operations."""
+    rows = driver.rows(PRODUCTS, f"products {rate}", "--simulate", platform)
+    for row in rows:
+        expected, measured = float(row["flops"]) / rate / 1e3, float(row["t_median_us"])
+        driver.check(row["status"] == "ok" and expected <= measured <= expected + CLOCK_US,
+                     f"{row['case']} {row['direction']}: {measured} us; expected {expected} us")
+    driver.check(len(rows) == 4, f"products: {len(rows)} rows")
+
+
+def check_rates(driver, run):
+    """A machine like that of a run has its rates."""
+    driver.rows(PRODUCTS, "like", "--simulate", f"cluster:8,{run}")
+    text = next((driver.folder / "like").glob("*/platform.xml")).read_text(encoding="ascii")
+    for name, unit, expected in (("lat", "ns", 1e3 * LATENCY_US), ("bw", "MBps", RATE), ("speed", "Gf", 100)):
+        value = float(re.search(f'{name}="([0-9.e+]+){unit}"', text).group(1))
+        driver.check(0.97 <= value / expected <= 1.05, f"like {run}: {name} = {value}; expected {expected}")
+
+
 def check_refused(driver, campaign, platform, word):
     before = sorted(driver.folder.rglob("*"))
     result = driver.run(campaign, "--simulate", platform)
@@ -148,13 +186,22 @@ def main():
     check_rows(driver, driver.rows(many, "many", "--simulate", "cluster:64", "--calibrate", "no"), 2, 22)
     odd = driver.rows(ODD, "odd", "--simulate", "cluster:7")
     driver.check(len(odd) > 100 and {row["status"] for row in odd} == {"ok"}, f"{[row for row in odd if row['status'] != 'ok']}")
+    check_products(driver, "cluster:1", 100)
+    check_products(driver, "cluster:1,1us,1GBps,2TFLOPs", 2000)
+    run = next((driver.folder / "first").iterdir())
+    check_rates(driver, run)
+    shutil.copytree(run, driver.folder / "lame")
+    (driver.folder / "lame" / "calibration.csv").write_text((run / "cells.csv").read_text(encoding="ascii"), encoding="ascii")
+    check_refused(driver, many, "cluster:64,lame", "expected good rows of machine:one_way")
+    check_refused(driver, many, "cluster:64,nowhere", "nowhere/cells.csv")
     (driver.folder / "no.xml").write_text("hosts: 4\n", encoding="ascii")
     (driver.folder / "odd.xml").write_text('<platform version="4.1"><zorg/></platform>\n', encoding="ascii")
     check_refused(driver, many, "no.xml", "expected an XML file")
     check_refused(driver, many, "odd.xml", "odd.xml")
     check_refused(driver, many, "none.xml", "none.xml")
     check_refused(driver, many, "cluster:63", "expected 64")
-    for word in ("cluster:", "cluster:0", "torus:8", "fat_tree:4x4x4", "cluster:64,1", "cluster:64,1us,1", "cluster:64,1us,1GBps,"):
+    for word in ("cluster:", "cluster:0", "torus:8", "fat_tree:4x4x4", "cluster:64,1", "cluster:64,1us,1", "cluster:64,1us,1GBps,",
+                 "cluster:64,1us,1GBps,1", "cluster:64,1us,1GBps,1GFLOPs,1"):
         check_refused(driver, many, word, "expected an XML file")
     print(f"{driver.checks} checks, {driver.failed} failed")
     subprocess.run(["rm", "-r", str(driver.folder)], check=True)
