@@ -227,6 +227,7 @@ tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, c
             return campaign_keys[i].set(c, what, value);
     if (find_passed(key) < TGD_PASSED)
         set_passed(c, find_passed(key), value);
+    c->other_ranks = c->other_ranks || strcmp(key, "ranks") == 0;
     for (int i = 0; i < COUNT_OF(section_keys); i++) {
         for (int s = 0; strcmp(section_keys[i].key, key) == 0 && s < c->nsections; s++) {
             status = section_keys[i].set(&c->sections[s], what, value);

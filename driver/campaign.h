@@ -42,6 +42,7 @@ typedef struct {
     double soak_s;            /* more launches until so much time is over; 0: none */
     bool calibrate;           /* before the cells: driver/calibrate.h */
     bool given_order;         /* cells are measured as they are numbered, not shuffled */
+    bool other_ranks;         /* than the file's: --ranks */
     char *passed[TGD_PASSED]; /* NULL: tgbench's default */
     unsigned given;
     tgd_section *sections;

@@ -6,11 +6,8 @@
 #include "driver/order.h"
 #include "driver/rounds.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What a product is made of; lists of words that fit one operation. */
 typedef struct {
@@ -347,6 +344,38 @@ void tgd_plan_add_launch(tgd_plan *plan, const tgd_campaign *campaign)
     tgd_order_make(plan, campaign->seed, !campaign->given_order);
 }
 
+/* Leaves out the cells that are on as many ranks and on the same line as one that was refused. */
+static void leave_out(tgd_plan *plan, int refused, const char *why)
+{
+    const int line = plan->cell[refused].line, ranks = plan->cell[refused].ranks;
+    char *note = tgd_format("left out on %d rank%s: %s", ranks, ranks == 1 ? "" : "s", why);
+    tgd_words_add(&plan->left_out, note);
+    free(note);
+    int kept = 0;
+    for (int i = 0; i < plan->count; i++)
+        if (plan->cell[i].line == line && plan->cell[i].ranks == ranks)
+            free_cell(&plan->cell[i]);
+        else
+            plan->cell[kept++] = plan->cell[i];
+    plan->count = kept;
+}
+
+/* What tgbench makes of the cells. On ranks that the campaign does not have itself, a case may name
+ * ranks or a grid that are not there. */
+static tg_status ask(tgd_plan *plan, const tgd_campaign *campaign, const tgd_bench *bench,
+                     char **output)
+{
+    int refused;
+    tg_status status = tgd_plan_dry_run(plan, campaign, bench, true, output, &refused);
+    while (status.code != TG_OK && campaign->other_ranks && refused >= 0) {
+        leave_out(plan, refused, status.text);
+        if (plan->count == 0)
+            return status;
+        status = tgd_plan_dry_run(plan, campaign, bench, true, output, &refused);
+    }
+    return status;
+}
+
 /* A build may be older or smaller than the first one: it is asked for its view of the cells, too. */
 static tg_status check_others(const tgd_plan *plan, const tgd_campaign *campaign,
                               const tgd_builds *builds)
@@ -355,7 +384,7 @@ static tg_status check_others(const tgd_plan *plan, const tgd_campaign *campaign
     for (int b = 1; b < builds->count && status.code == TG_OK; b++) {
         char *output = NULL;
         const tgd_bench *bench = &builds->at[b].bench;
-        status = tgd_plan_dry_run(plan, campaign, bench, true, &output);
+        status = tgd_plan_dry_run(plan, campaign, bench, true, &output, NULL);
         if (status.code != TG_OK)
             status = tg_fail(status.code, "build %.60s: %s", tgd_bench_build(bench, "name"),
                              status.text);
@@ -380,7 +409,7 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, 
     }
     char *output = NULL;
     if (status.code == TG_OK)
-        status = tgd_plan_dry_run(plan, campaign, bench, true, &output);
+        status = ask(plan, campaign, bench, &output);
     if (status.code == TG_OK) {
         json_t *resolved = json_loads(output, 0, NULL);
         status = drop_repeated(plan, resolved);
@@ -406,6 +435,7 @@ void tgd_plan_free(tgd_plan *plan)
         free_cell(&plan->cell[i]);
     free(plan->cell);
     free(plan->order);
+    tgd_words_free(&plan->left_out);
     *plan = (tgd_plan){.count = 0};
 }
 
@@ -441,102 +471,3 @@ void tgd_plan_skip(tgd_plan *plan, const bool *done)
 }
 
 /* ---- files ---- */
-
-/* With a last column where cells take turns. */
-static bool have_turns(const tgd_plan *plan)
-{
-    for (int i = 0; i < plan->count; i++)
-        if (plan->cell[i].turn > 0)
-            return true;
-    return false;
-}
-
-static void print_header(bool turns, FILE *file)
-{
-    fprintf(file, "launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase%s\n",
-            turns ? "\tturn" : "");
-}
-
-static void print_cell(const tgd_cell *c, bool turns, FILE *file)
-{
-    char size[32] = "", turn[32] = "";
-    if (c->size_bytes >= 0)
-        snprintf(size, sizeof size, "%td", c->size_bytes);
-    if (turns)
-        snprintf(turn, sizeof turn, c->turn > 0 ? "\t%d" : "\t", c->turn);
-    fprintf(file, "%d\t%d\t%d\t%s\t%s\t%s\t%s%s\n", c->launch, c->number, c->ranks,
-            c->section->scaling, c->direction, size, c->text, turn);
-}
-
-char *tgd_plan_text(const tgd_plan *plan)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-    const bool turns = have_turns(plan);
-    if (file)
-        print_header(turns, file);
-    for (int i = 0; file && i < plan->to_do; i++)
-        print_cell(&plan->cell[plan->order[i]], turns, file);
-    return file && fclose(file) == 0 ? text : tgd_copy("");
-}
-
-tg_status tgd_plan_write(const tgd_plan *plan, const char *path)
-{
-    char *text = tgd_plan_text(plan);
-    const tg_status status = tgd_write_file(path, text);
-    free(text);
-    return status;
-}
-
-/* The first launch's cells, as they are numbered. */
-static bool write_first_launch(const tgd_plan *plan, int fd)
-{
-    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (!file)
-        return false;
-    print_header(false, file);
-    for (int i = 0; i < plan->count && plan->cell[i].launch == 0; i++)
-        print_cell(&plan->cell[i], false, file);
-    const bool good = ferror(file) == 0;
-    return fclose(file) == 0 && good;
-}
-
-/* tgbench says "FILE line N: what was wrong" of the file of cells; the user knows the line of the
- * campaign. */
-static tg_status in_campaign(tg_status status, const char *path, const tgd_plan *plan,
-                             const tgd_campaign *campaign)
-{
-    const char *place = strstr(status.text, " line ");
-    if (!place || strncmp(status.text, path, (size_t)(place - status.text)) != 0)
-        return tg_fail(status.code, "%.60s: %s", tgd_campaign_file(campaign), status.text);
-    char *end;
-    const long cell = strtol(place + 6, &end, 10) - 2; /* the first line is the header */
-    const int line = cell >= 0 && cell < plan->count ? plan->cell[cell].line : 0;
-    end += strspn(end, ": ");
-    return tg_fail(status.code, "%.60s line %d: %s", tgd_campaign_file(campaign), line, end);
-}
-
-tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
-                           const tgd_bench *bench, bool json, char **output)
-{
-    const char *folder = getenv("TMPDIR");
-    char *path = tgd_format("%s/tensorgauge-XXXXXX", folder && *folder ? folder : "/tmp");
-    const int fd = mkstemp(path);
-    tg_status status = tg_success();
-    if (!write_first_launch(plan, fd)) {
-        status = tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
-                         strerror(errno));
-    } else {
-        tgd_words settings = {NULL, 0};
-        tgd_campaign_words(campaign, &settings);
-        status = tgd_bench_dry_run(bench, path, &settings, json, output);
-        tgd_words_free(&settings);
-        if (status.code != TG_OK)
-            status = in_campaign(status, path, plan, campaign);
-    }
-    if (fd >= 0)
-        unlink(path);
-    free(path);
-    return status;
-}

@@ -27,6 +27,7 @@ typedef struct {
     int *order; /* indices of cells in the order in which they are measured */
     int to_do;  /* so many of them */
     int builds;
+    tgd_words left_out; /* a line for each case that cannot be on one of the ranks of --ranks */
 } tgd_plan;
 
 /* Calls: Local. Every section gives  case x dtype x algorithm x ranks x sizes x direction.
@@ -38,7 +39,9 @@ typedef struct {
  * tgbench (a dry run); a cell that is asked for twice (same case, direction and ranks) is measured
  * once. In a section that says `turns = yes` the cells of the same ranks, size and direction take
  * turns. Several builds measure the same cells, as the first one understands them, each in launches
- * of its own. Errors: TG_BAD_INPUT names the file, the line and the word; *plan is then empty. */
+ * of its own. Where --ranks replaces the campaign's ranks, a case that tgbench refuses on one of them
+ * is left out there, unless nothing is left. Errors: TG_BAD_INPUT names the file, the line and the
+ * word; *plan is then empty. */
 tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, tgd_plan *plan);
 void tgd_plan_free(tgd_plan *plan);
 
@@ -61,8 +64,9 @@ char *tgd_plan_text(const tgd_plan *plan);
 tg_status tgd_plan_write(const tgd_plan *plan, const char *path);
 
 /* Calls: Local. `tgbench time --dry-run` of the first launch's cells as they are numbered, with the
- * campaign's settings, through a temporary file; as tgd_bench_dry_run. */
+ * campaign's settings, through a temporary file; as tgd_bench_dry_run. *refused (may be NULL): index of
+ * the cell that an error is about, or -1. */
 tg_status tgd_plan_dry_run(const tgd_plan *plan, const tgd_campaign *campaign,
-                           const tgd_bench *bench, bool json, char **output);
+                           const tgd_bench *bench, bool json, char **output, int *refused);
 
 #endif

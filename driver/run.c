@@ -207,6 +207,8 @@ static tg_status prepare(run *r)
     }
     if (status.code == TG_OK)
         status = tgd_plan_make(&r->campaign, &r->builds, &r->plan);
+    for (int i = 0; i < r->plan.left_out.count; i++)
+        fprintf(stderr, "tensorgauge: %s\n", r->plan.left_out.word[i]);
     if (status.code == TG_OK)
         status = check_choices(r);
     if (status.code == TG_OK)
@@ -527,7 +529,7 @@ static int show_cells(const run *r)
 {
     char *output = NULL;
     const tg_status status =
-        tgd_plan_dry_run(&r->plan, &r->campaign, &r->builds.at[0].bench, false, &output);
+        tgd_plan_dry_run(&r->plan, &r->campaign, &r->builds.at[0].bench, false, &output, NULL);
     if (status.code != TG_OK)
         return tgd_report(status);
     fputs(output, stdout);

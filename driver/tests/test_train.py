@@ -240,5 +240,21 @@ class Campaigns(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(" 4 " + ("weak" if name == "layers-weak" else "strong"), done.stdout)
 
+    def test_other_ranks(self):
+        """Every campaign can be run on other ranks; what cannot be there is left out, and said."""
+        for path in sorted(CAMPAIGNS.glob("*.ini")):
+            for ranks in ("1,2", "3", "8"):
+                done = self.run_it("run", str(path), "--dry-run", "--ranks", ranks)
+                self.assertEqual(done.returncode, 0, f"{path.name} on {ranks}: {done.stderr}")
+                for line in done.stderr.splitlines():
+                    self.assertRegex(line, rf"^tensorgauge: left out on [1238] ranks?: {path.name} line [0-9]+: ")
+        done = self.run_it("run", str(CAMPAIGNS / "quick.ini"), "--dry-run", "--ranks", "1,2")
+        self.assertEqual(done.stderr, "".join(f"tensorgauge: left out on 1 rank: quick.ini line {line}: to-ranks=1: rank 1 does "
+                                              "not exist; expected ranks below 1\n" for line in (38, 89)))
+        (self.folder / "two.ini").write_text("[campaign]\n[cells a]\ncase = send_recv shape=8 from-ranks=0 to-ranks=1\nranks = 2\n")
+        done = self.run_it("run", "two.ini", "--ranks", "1")
+        self.assertEqual((done.returncode, done.stderr), (2, "tensorgauge: two.ini line 3: to-ranks=1: rank 1 does not exist; "
+                                                          "expected ranks below 1\n"))
+
 
 unittest.main()
