@@ -160,7 +160,7 @@ static bool is_noisy(const tgb_team *team, const tgb_measurement *m)
                                .steal_ms = m->steal_ms,
                                .cell_s = m->cell_s,
                                .ranks_on_a_machine = team->machine.most_ranks};
-    return tgb_is_noisy(&d);
+    return !tgb_clock_simulated() && tgb_is_noisy(&d);
 }
 
 static void put_flags(const tgb_team *team, const tgb_measurement *m, tgb_record *row)

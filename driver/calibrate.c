@@ -44,25 +44,28 @@ static long *ranks_of(const tgd_campaign *c, int *count)
 
 /* ---- cells ---- */
 
-/* All ranks are the one that works alone, and the case stands there already. */
-static bool is_repeated(const char *text, long ranks)
+/* All ranks are the one that works alone, and the case stands there already; or the machine is
+ * simulated, where copies take no time. */
+static bool is_left_out(const char *text, long ranks, bool simulated)
 {
-    return ranks == 1 && strstr(text, " busy=all") != NULL;
+    return (ranks == 1 && strstr(text, " busy=all")) ||
+           (simulated && strncmp(text, "machine:copy ", 13) == 0);
 }
 
 /* The cells of a section at one rank count; its own smallest rank count is the least it can take.
  */
-static void put_section(FILE *file, const tgd_section *s, long ranks, int *cells)
+static void put_section(FILE *file, const tgd_section *s, long ranks, bool simulated, int *cells)
 {
     for (int c = 0; c < s->ncases && ranks >= s->ranks[0]; c++)
-        for (int t = 0; t < s->dtypes.count && !is_repeated(s->cases[c].text, ranks); t++)
+        for (int t = 0; t < s->dtypes.count && !is_left_out(s->cases[c].text, ranks, simulated);
+             t++)
             for (int i = 0; i < s->nsizes; i++)
                 fprintf(file, "0\t%d\t%ld\tsize\tforward\t%td\t%s dtype=%s\n", (*cells)++, ranks,
                         s->sizes[i], s->cases[c].text, s->dtypes.word[t]);
 }
 
-static tg_status write_cells(const char *path, const tgd_campaign *parts, const long *ranks,
-                             int count)
+static tg_status write_cells(const char *path, const tgd_campaign *parts, bool simulated,
+                             const long *ranks, int count)
 {
     FILE *file = fopen(path, "w");
     int cells = 1;
@@ -70,7 +73,7 @@ static tg_status write_cells(const char *path, const tgd_campaign *parts, const 
         fputs("launch\tcell\tranks\tscaling\tdirection\tsize_bytes\tcase\n", file);
     for (int i = 0; file && i < count; i++)
         for (int s = 0; s < parts->nsections; s++)
-            put_section(file, &parts->sections[s], ranks[i], &cells);
+            put_section(file, &parts->sections[s], ranks[i], simulated, &cells);
     const bool good = file && !ferror(file);
     if ((file && fclose(file) != 0) || !good)
         return tg_fail(TG_BAD_INPUT, "'%.150s': %s; expected a file that can be written", path,
@@ -147,7 +150,8 @@ static void launch(const tgd_calibration *c, const char *cells, long ranks, doub
                              .on_line = on_line,
                              .on_tick = on_tick,
                              .context = l};
-    l->end_s = tgd_now_s() + fmax(budget_s, 0) + patience_s;
+    l->end_s = c->bench->platform ? INFINITY /* budgets are simulated time, too */
+                                  : tgd_now_s() + fmax(budget_s, 0) + patience_s;
     const int rows = l->count, status = tgd_child_run(&child);
     fprintf(c->log, "calibration on %ld ranks: %d rows, exit status %d\n", ranks, l->count - rows,
             status);
@@ -189,7 +193,7 @@ static tg_status measure(const tgd_calibration *c, const tgd_campaign *parts, co
     int count;
     long *ranks = ranks_of(c->campaign, &count);
     listener l = {.log = c->log, .rows = open_memstream(&text, &size)};
-    tg_status status = l.rows ? write_cells(cells, parts, ranks, count)
+    tg_status status = l.rows ? write_cells(cells, parts, c->bench->platform, ranks, count)
                               : tg_fail(TG_NO_MEMORY, "no memory for a calibration");
     if (status.code == TG_OK)
         launch_all(c, cells, fmin(parts->budget_s, share * c->campaign->budget_s), ranks, count,

@@ -244,6 +244,7 @@ void tgd_platform_options(int ranks, tgd_words *words)
         "--cfg=smpi/gather:ompi_binomial",
         "--cfg=smpi/scatter:ompi_binomial",
         "--cfg=smpi/allgather:bruck",
+        "--cfg=smpi/allgatherv:ompi_bruck",
         "--cfg=smpi/alltoall:bruck",
         "--cfg=smpi/alltoallv:ring",
         "--cfg=smpi/reduce_scatter:mpich_rdb",

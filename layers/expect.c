@@ -3,7 +3,8 @@
  * Inputs are made from (seed, tensor, global index) and stored nowhere but in the layer's own
  * buffers, so that each rank can work out any entry of its outputs alone, by the loop over the
  * inputs that the layer's row holds. Nothing of the engine is used but the boxes of the layouts.
- * Where looking at all entries would cost more than 2^24 terms, a sample is looked at. */
+ * Where looking at all entries would cost a rank more than 2^24 terms, a sample is looked at; all
+ * ranks of a simulated machine together look at so many. */
 #include "layers/layer.h"
 
 #include <float.h>
@@ -13,6 +14,17 @@
 static const tg_store row; /* of parameters */
 
 enum { MOST_TERMS = 1 << 24, FEWEST_ENTRIES = 64 };
+
+/* So many ranks work on one core. */
+static int ranks_on_core(const tgl_problem *p)
+{
+#ifdef SMPI_H
+    return p->ranks;
+#else
+    (void)p;
+    return 1;
+#endif
+}
 
 static uint64_t mix(uint64_t key)
 { /* the finalizer of splitmix64: Steele, Lea, Flood, OOPSLA 2014 */
@@ -104,6 +116,7 @@ static ptrdiff_t count_wrong(const tgl_inputs *in, int output, const tg_box *box
                              const tg_store *store, const void *buffer)
 {
     const tgl_problem *p = in->problem;
+    const int sharing = ranks_on_core(p);
     ptrdiff_t index[TG_MAX_NDIM], count = tg_box_count(box), wrong = 0, most = count;
     for (ptrdiff_t i = 0; i < most; i++) {
         ptrdiff_t entry = i;
@@ -114,9 +127,10 @@ static ptrdiff_t count_wrong(const tgl_inputs *in, int output, const tg_box *box
         index_of(box, entry, index);
         p->kind->expect(in, output, index, &e);
         wrong += !is_right(in, p->dtype->get(buffer, tg_store_index(store, box, index)), &e);
-        if (i == 0 && (double)count * e.terms > MOST_TERMS) {
-            double pays = MOST_TERMS / e.terms;
-            most = pays > FEWEST_ENTRIES ? (ptrdiff_t)pays : FEWEST_ENTRIES;
+        if (i == 0 && (double)count * e.terms * sharing > MOST_TERMS) {
+            const ptrdiff_t pays = (ptrdiff_t)(MOST_TERMS / e.terms / sharing),
+                            fewest = 2 + (FEWEST_ENTRIES - 2) / sharing;
+            most = pays > fewest ? pays : fewest;
             most = most < count ? most : count;
         }
     }
