@@ -3,6 +3,7 @@
 
 #include "bench/stats.h"
 #include "driver/cells.h"
+#include "driver/plot_family.h"
 #include "driver/text.h"
 
 #include <math.h>
@@ -143,25 +144,28 @@ const char *tgd_beside(const char *op)
     return op;
 }
 
-/* The words of a case that stay the same along a sweep: not the layouts; for sweeps that change the
- * size, not the extents either. The data type and the algorithm have columns of their own. */
-static char *fixed_words(const char *text, bool strong)
+static bool is_layer(const row *r, const tgd_words *layers)
+{
+    const char *op = r->text[TEXT_op];
+    return strncmp(op, "raw:", 4) != 0 && strncmp(op, "machine:", 8) != 0 &&
+           (strstr(r->text[TEXT_case], " batch=") || tgd_words_have(layers, op));
+}
+
+/* The words of a case but those of its layouts, and its data type and algorithm, which have columns
+ * of their own. */
+static char *fixed_words(const char *text)
 {
     static const char *const layout[] = {"shape",    "grid",       "from",     "to",
                                          "ranks",    "from-ranks", "to-ranks", "from-parts",
                                          "to-parts", "parts",      "dtype",    "algorithm"};
-    static const char *const extent[] = {"batch", "features", "channels"};
-    const size_t layouts = sizeof layout / sizeof *layout, extents = sizeof extent / sizeof *extent;
     tgd_words all = {NULL, 0};
     char *kept = tgd_copy("");
     tgd_words_split(&all, text);
     for (int w = 1; w < all.count; w++) { /* word 0 is the operation */
         const size_t length = strcspn(all.word[w], "=");
         bool keep = true;
-        for (size_t i = 0; i < layouts + (strong ? 0 : extents) && keep; i++) {
-            const char *key = i < layouts ? layout[i] : extent[i - layouts];
-            keep = strlen(key) != length || strncmp(all.word[w], key, length) != 0;
-        }
+        for (size_t i = 0; i < sizeof layout / sizeof *layout && keep; i++)
+            keep = strlen(layout[i]) != length || strncmp(all.word[w], layout[i], length) != 0;
         if (keep) {
             char *longer = tgd_format("%s%s%s", kept, *kept ? " " : "", all.word[w]);
             free(kept);
@@ -172,12 +176,42 @@ static char *fixed_words(const char *text, bool strong)
     return kept;
 }
 
+/* The extents of a layer stand in its words, and one of them may grow along a sweep. */
+static bool has_family(const row *r, const tgd_words *layers)
+{
+    return strcmp(r->text[TEXT_scaling], "strong") != 0 && is_layer(r, layers);
+}
+
+static json_t *families_of(const row *rows, int count, const tgd_words *layers)
+{
+    json_t *families = json_object();
+    for (int r = 0; r < count; r++) {
+        if (has_family(&rows[r], layers)) {
+            char *words = fixed_words(rows[r].text[TEXT_case]);
+            tgd_family_note(families, words);
+            free(words);
+        }
+    }
+    return families;
+}
+
+/* The words of a case that stay the same along a sweep. */
+static char *words_of(const row *r, const tgd_words *layers, json_t *families)
+{
+    char *words = fixed_words(r->text[TEXT_case]);
+    if (!has_family(r, layers))
+        return words;
+    char *family = tgd_family_of(families, words);
+    free(words);
+    return family;
+}
+
 static double larger(double a, double b) /* NAN counts as nothing */
 {
     return isnan(a) ? b : isnan(b) ? a : fmax(a, b);
 }
 
-static tgd_point first_look(const row *one, const tgd_words *layers)
+static tgd_point first_look(const row *one, const tgd_words *layers, json_t *families)
 {
     const char *const *text = one->text;
     const double *number = one->number;
@@ -193,8 +227,7 @@ static tgd_point first_look(const row *one, const tgd_words *layers)
                    .size_bytes = number[NUMBER_size_bytes]};
     p.raw = strncmp(p.op, "raw:", 4) == 0;
     p.machine = strncmp(p.op, "machine:", 8) == 0;
-    p.layer =
-        !p.raw && !p.machine && (strstr(p.cell_case, " batch=") || tgd_words_have(layers, p.op));
+    p.layer = is_layer(one, layers);
     p.adjoint = backward(p.direction);
     p.work = p.layer && number[NUMBER_flops] > 0
                  ? number[NUMBER_flops] / p.ranks
@@ -207,8 +240,7 @@ static tgd_point first_look(const row *one, const tgd_words *layers)
     p.part[TGD_PART_DTYPE] = tgd_copy(text[TEXT_dtype]);
     p.part[TGD_PART_BUILD] = tgd_copy(text[TEXT_build]);
     p.part[TGD_PART_RUN] = tgd_copy("");
-    p.part[TGD_PART_WORDS] =
-        p.raw ? tgd_copy("") : fixed_words(p.cell_case, strcmp(p.scaling, "strong") == 0);
+    p.part[TGD_PART_WORDS] = p.raw ? tgd_copy("") : words_of(one, layers, families);
     p.part[TGD_PART_LAYOUT] = strcmp(p.scaling, "size") == 0 && !p.machine
                                   ? tgd_format("%s %s", text[TEXT_grid_x], text[TEXT_grid_y])
                                   : tgd_copy("");
@@ -427,6 +459,7 @@ static void make_points(tgd_points *points, row *rows, int count)
     const row **at = tgd_resize(NULL, count, sizeof(row *));
     tgd_words layers = {NULL, 0};
     add_layers(rows, count, &layers);
+    json_t *families = families_of(rows, count, &layers);
     for (int r = 0; r < count; r++) {
         at[r] = &rows[r];
         points->rejected += !rows[r].good;
@@ -443,7 +476,7 @@ static void make_points(tgd_points *points, row *rows, int count)
     for (int r = 0; r < count; r++) {
         if (rows[r].launches > 0) {
             tgd_point *p = &points->at[points->count];
-            *p = first_look(&rows[r], &layers);
+            *p = first_look(&rows[r], &layers, families);
             combine(p, at + rows[r].first, rows[r].launches);
             for (int k = 0; k < rows[r].launches; k++)
                 points->of_row[at[rows[r].first + k] - rows] = points->count;
@@ -451,6 +484,7 @@ static void make_points(tgd_points *points, row *rows, int count)
         }
     }
     tgd_words_free(&layers);
+    json_decref(families);
     free(at);
 }
 

@@ -152,6 +152,23 @@ class Plot(unittest.TestCase):
         result = check(self.run_folder, "--least", "12")
         self.assertEqual(result.returncode, 0, result.stdout)
 
+    def test_weak_families(self):
+        """A series is a sweep in one extent, wherever it stands; at 2 ranks space=Nx32 is 32x32, too."""
+        sweeps = {"batch=N channels=16:32 space=32x32": 3, "batch=8 channels=16:16 space=Nx32": 16,
+                  "batch=8 channels=16:16 space=24xN": 20, "batch=8 channels=16:8 space=NxN": 24}
+        rows = []
+        for number, (words, first) in enumerate(sweeps.items()):
+            for ranks in (1, 2, 3, 4):
+                rows.append(cell("convolution", "backward", ranks, "weak", 4096 * ranks, 1000 * (number + 1) + ranks,
+                                 " " + words.replace("N", str(first * ranks)) + " parts-out=1", flops=ranks * 1e8))
+        self.draw(rows)
+        with open(os.path.join(self.figures, "weak_convolution.csv"), encoding="utf-8") as file:
+            points = list(csv.DictReader(file))
+        self.assertEqual({point["label"] for point in points}, set(sweeps))
+        for number, words in enumerate(sweeps):
+            times = [float(point["time_us"]) for point in points if point["label"] == words]
+            self.assertEqual(times, [1000 * (number + 1) + ranks for ranks in (1, 2, 3, 4)], words)
+
     def test_bounds_and_calibration(self):
         names = self.draw(bounded(good_cells()) + machine_cells())
         self.assertLessEqual({"one_way_2ranks", "link_2ranks", "memory_2ranks"}, set(names))
