@@ -372,6 +372,19 @@ static void print_crowded(const tgd_table *cells, FILE *out)
     tgd_words_free(&crowded);
 }
 
+/* Whose number it is, where there are several builds. */
+static void print_build(const tgd_table *cells, int row, FILE *out)
+{
+    const char *mine = text_at(cells, row, "build");
+    for (int i = 0; i < cells->rows; i++) {
+        if (strcmp(text_at(cells, i, "build"), mine) != 0) {
+            fprintf(out, " (build %s)", mine);
+            break;
+        }
+    }
+    fputc('\n', out);
+}
+
 void tgd_summary_print(const tgd_table *cells, FILE *out)
 {
     const int ranks = smallest_group(cells);
@@ -380,15 +393,17 @@ void tgd_summary_print(const tgd_table *cells, FILE *out)
         if (row < 0 || isnan(number_at(cells, row, facts[i].value)))
             continue;
         char *size = bytes_text(number_at(cells, row, "size_bytes"));
-        fprintf(out, "  %s of %s at %d ranks: %.3g %s\n", facts[i].op, size, ranks,
+        fprintf(out, "  %s of %s at %d ranks: %.3g %s", facts[i].op, size, ranks,
                 number_at(cells, row, facts[i].value), facts[i].unit);
+        print_build(cells, row, out);
         free(size);
     }
     const int row = best_row(cells, "affine", 0, "gflops", 1);
     if (row >= 0) {
         const double count = number_at(cells, row, "ranks");
-        fprintf(out, "  affine forward at %.0f rank%s: %.3g GFLOP/s in all\n", count,
+        fprintf(out, "  affine forward at %.0f rank%s: %.3g GFLOP/s in all", count,
                 count > 1 ? "s" : "", number_at(cells, row, "gflops"));
+        print_build(cells, row, out);
     }
     print_crowded(cells, out);
 }
