@@ -76,6 +76,28 @@ ranks = 1
 direction = forward,backward
 """
 
+LARGE = """[campaign]
+name = large
+launches = 1
+budget = 60s
+calibrate = no
+min-reps = 2
+max-reps = 2
+[cells halo]
+case = halo shape=NxNxN grid=auto kernel=3x3x3 padding=1x1x1
+ranks = 64,256
+sizes = 1MiB
+algorithm = p2p
+direction = forward,adjoint
+scaling = strong
+[cells convolution]
+case = convolution batch=N channels=4:4 space=16x16 kernel=3x3 padding=1x1 grid=Px1x1x1
+ranks = 64,256
+sizes = 64KiB
+direction = forward,backward
+scaling = weak
+"""
+
 
 def levels(ranks):
     """Messages one after another on the longest way through a binomial tree: the most ones in a rank's number."""
@@ -151,6 +173,22 @@ def check_products(driver, platform, rate):
     driver.check(len(rows) == 4, f"products: {len(rows)} rows")
 
 
+def check_large(driver):
+    """Strong scaling of a halo exchange, whose messages leave together; weak scaling of a layer, whose work takes its time."""
+    rows = driver.rows(LARGE, "large", "--simulate", "cluster:256")
+    for row in rows:
+        what, measured = f"{row['op']} {row['direction']} at {row['ranks']}", float(row["t_median_us"])
+        if row["op"] == "halo":
+            least = 2 * LATENCY_US + int(row["max_rank_bytes"]) / RATE
+            driver.check(least <= measured <= 2 * least, f"{what}: {measured} us; expected {least} us or little more")
+        else:
+            work = float(row["flops"]) / int(row["ranks"]) / 100e3
+            driver.check(0.98 * work <= measured, f"{what}: {measured} us; expected at least {work} us, without the bias")
+        driver.check((row["status"], row["wrong"], row["clock"]) == ("ok", "0", "simulated"), f"{what}: {row}")
+        driver.check("noisy" not in row["flags"], f"{what}: {row['flags']}")
+    driver.check(len(rows) == 8, f"large: {len(rows)} rows")
+
+
 def check_rates(driver, run):
     """A machine like that of a run has its rates."""
     driver.rows(PRODUCTS, "like", "--simulate", f"cluster:8,{run}")
@@ -186,6 +224,7 @@ def main():
     check_rows(driver, driver.rows(many, "many", "--simulate", "cluster:64", "--calibrate", "no"), 2, 22)
     odd = driver.rows(ODD, "odd", "--simulate", "cluster:7")
     driver.check(len(odd) > 100 and {row["status"] for row in odd} == {"ok"}, f"{[row for row in odd if row['status'] != 'ok']}")
+    check_large(driver)
     check_products(driver, "cluster:1", 100)
     check_products(driver, "cluster:1,1us,1GBps,2TFLOPs", 2000)
     run = next((driver.folder / "first").iterdir())
