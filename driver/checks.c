@@ -40,21 +40,9 @@ char *tgd_family_cells(int launch, int ranks, const int *order)
 
 /* ---- numbers in rows ---- */
 
-static const char *text_at(const tgd_table *t, int row, const char *name)
-{
-    return tgd_table_text(t, row, tgd_table_column(t, name));
-}
-
-double tgd_row_number(const tgd_table *t, int row, const char *name)
-{
-    double value;
-    const bool good = tgd_table_number(t, row, tgd_table_column(t, name), &value).code == TG_OK;
-    return good ? value : (double)NAN;
-}
-
 bool tgd_row_is_ok(const tgd_table *t, int row)
 {
-    return strcmp(text_at(t, row, "status"), "ok") == 0;
+    return strcmp(tgd_row_text(t, row, "status"), "ok") == 0;
 }
 
 static double median_of(double *values, int count)
@@ -140,7 +128,7 @@ static tgd_verdict look_at_noop(const tgd_evidence *e, int argument, char figure
         return TGD_NONE;
     }
     snprintf(figure, TGD_FIGURE, "%s: %.1f ns = %.2f timer overheads (%.0f in a repetition)",
-             text_at(&e->kind[TGD_BESIDE], 0, "op"), t_ns, t_ns / cost, batch);
+             tgd_row_text(&e->kind[TGD_BESIDE], 0, "op"), t_ns, t_ns / cost, batch);
     return t_ns <= 2 * cost ? TGD_OK : TGD_LOOK;
 }
 

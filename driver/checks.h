@@ -51,8 +51,7 @@ extern const tgd_check tgd_checks[]; /* ends with a row without name */
 enum { TGD_FAMILY = 12 };
 char *tgd_family_cells(int launch, int ranks, const int *order);
 
-/* Calls: Local. Of a row: the number in a column, NAN where there is none; is its status ok? */
-double tgd_row_number(const tgd_table *t, int row, const char *name);
+/* Calls: Local. Is the status of a row ok? */
 bool tgd_row_is_ok(const tgd_table *t, int row);
 
 #endif

@@ -365,15 +365,15 @@ static void leave_out(tgd_plan *plan, int refused, const char *why)
 static tg_status ask(tgd_plan *plan, const tgd_campaign *campaign, const tgd_bench *bench,
                      char **output)
 {
-    int refused;
-    tg_status status = tgd_plan_dry_run(plan, campaign, bench, true, output, &refused);
-    while (status.code != TG_OK && campaign->other_ranks && refused >= 0) {
+    for (;;) {
+        int refused;
+        const tg_status status = tgd_plan_dry_run(plan, campaign, bench, true, output, &refused);
+        if (status.code == TG_OK || !campaign->other_ranks || refused < 0)
+            return status;
         leave_out(plan, refused, status.text);
         if (plan->count == 0)
             return status;
-        status = tgd_plan_dry_run(plan, campaign, bench, true, output, &refused);
     }
-    return status;
 }
 
 /* A build may be older or smaller than the first one: it is asked for its view of the cells, too. */

@@ -58,49 +58,37 @@ bool tgd_rates_read(const char *word, tgd_rates *rates)
 
 /* ---- a run ---- */
 
-/* The columns that say it. */
-enum { OP, DTYPE, STATUS, TIME, RATE, PRODUCT, COLUMNS };
-static const char *const names[COLUMNS] = {"op",          "dtype",      "status",
-                                           "t_median_us", "algbw_GBps", "gflops"};
-
-typedef struct {
-    const tgd_table *table;
-    int column[COLUMNS];
-} source;
-
-static double number_at(const source *s, int row, int column)
+static bool row_is(const tgd_table *t, int row, const char *name, const char *word)
 {
-    double value = NAN;
-    return tgd_table_number(s->table, row, s->column[column], &value).code == TG_OK ? value : NAN;
-}
-
-static bool row_is(const source *s, int row, int column, const char *word)
-{
-    return strcmp(tgd_table_text(s->table, row, s->column[column]), word) == 0;
+    return strcmp(tgd_row_text(t, row, name), word) == 0;
 }
 
 /* The best of all rows, NAN when none says it. */
-static tgd_rates best_of(const source *s, int links)
+static tgd_rates best_of(const tgd_table *t, int links)
 {
     tgd_rates best = {NAN, NAN, NAN};
-    for (int row = 0; row < s->table->rows; row++) {
-        if (!row_is(s, row, STATUS, "ok"))
+    for (int row = 0; row < t->rows; row++) {
+        if (!row_is(t, row, "status", "ok"))
             continue;
-        if (row_is(s, row, OP, "machine:one_way")) { /* there and back, each over the links */
-            best.latency_ns = fmin(best.latency_ns, 1e3 * number_at(s, row, TIME) / 2 / links);
-            best.bandwidth_GBps = fmax(best.bandwidth_GBps, number_at(s, row, RATE));
-        } else if (row_is(s, row, OP, "machine:gemm") && row_is(s, row, DTYPE, "f32")) {
-            best.compute_GFLOPs = fmax(best.compute_GFLOPs, number_at(s, row, PRODUCT));
+        if (row_is(t, row, "op", "machine:one_way")) { /* there and back, each over the links */
+            best.latency_ns =
+                fmin(best.latency_ns, 1e3 * tgd_row_number(t, row, "t_median_us") / 2 / links);
+            best.bandwidth_GBps = fmax(best.bandwidth_GBps, tgd_row_number(t, row, "algbw_GBps"));
+        } else if (row_is(t, row, "op", "machine:gemm") && row_is(t, row, "dtype", "f32")) {
+            best.compute_GFLOPs = fmax(best.compute_GFLOPs, tgd_row_number(t, row, "gflops"));
         }
     }
     return best;
 }
 
-static tg_status find_columns(source *s)
+static tg_status check_columns(const tgd_table *t)
 {
+    static const char *const names[] = {"op",          "dtype",      "status",
+                                        "t_median_us", "algbw_GBps", "gflops"};
     tg_status status = tg_success();
-    for (int i = 0; i < COLUMNS && status.code == TG_OK; i++)
-        status = tgd_table_require(s->table, names[i], &s->column[i]);
+    int column;
+    for (size_t i = 0; i < sizeof names / sizeof *names && status.code == TG_OK; i++)
+        status = tgd_table_require(t, names[i], &column);
     return status;
 }
 
@@ -112,12 +100,11 @@ tg_status tgd_rates_of_run(const char *run, int links, tgd_rates *rates)
         path = tgd_format("%s/cells.csv", run);
     }
     tgd_table table = {0};
-    source s = {.table = &table};
     tg_status status = tgd_table_read(path, &table);
     if (status.code == TG_OK)
-        status = find_columns(&s);
+        status = check_columns(&table);
     if (status.code == TG_OK) {
-        *rates = best_of(&s, links);
+        *rates = best_of(&table, links);
         if (!(rates->latency_ns > 0 && rates->bandwidth_GBps > 0 && rates->compute_GFLOPs > 0))
             status = tg_fail(TG_BAD_INPUT,
                              "'%.150s': expected good rows of machine:one_way and of machine:gemm "

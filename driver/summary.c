@@ -292,32 +292,21 @@ tg_status tgd_summary_count(const tgd_table *cells, tgd_counts *counts)
 
 /* ---- a few lines for a person ---- */
 
-static double number_at(const tgd_table *cells, int row, const char *name)
-{
-    double value;
-    return tgd_table_number(cells, row, tgd_table_column(cells, name), &value).code == TG_OK
-               ? value
-               : (double)NAN;
-}
-
-static const char *text_at(const tgd_table *cells, int row, const char *name)
-{
-    return tgd_table_text(cells, row, tgd_table_column(cells, name));
-}
-
 /* The right forward row of an operation, at so many ranks (0: any that do not share cores), with
  * the smallest (sign -1) or largest (+1) value of a column; -1 when there is none. */
 static int best_row(const tgd_table *cells, const char *op, int ranks, const char *name, int sign)
 {
     int best = -1;
     for (int i = 0; i < cells->rows; i++) {
-        const bool crowded = strcmp(text_at(cells, i, "oversubscribed"), "1") == 0;
-        const bool fits = ranks > 0 ? number_at(cells, i, "ranks") == ranks : !crowded;
-        if (!fits || strcmp(text_at(cells, i, "op"), op) != 0 ||
-            strcmp(text_at(cells, i, "direction"), "forward") != 0 ||
-            strcmp(text_at(cells, i, "status"), "ok") != 0 || isnan(number_at(cells, i, name)))
+        const bool crowded = strcmp(tgd_row_text(cells, i, "oversubscribed"), "1") == 0;
+        const bool fits = ranks > 0 ? tgd_row_number(cells, i, "ranks") == ranks : !crowded;
+        if (!fits || strcmp(tgd_row_text(cells, i, "op"), op) != 0 ||
+            strcmp(tgd_row_text(cells, i, "direction"), "forward") != 0 ||
+            strcmp(tgd_row_text(cells, i, "status"), "ok") != 0 ||
+            isnan(tgd_row_number(cells, i, name)))
             continue;
-        if (best < 0 || sign * number_at(cells, i, name) > sign * number_at(cells, best, name))
+        if (best < 0 ||
+            sign * tgd_row_number(cells, i, name) > sign * tgd_row_number(cells, best, name))
             best = i;
     }
     return best;
@@ -339,7 +328,7 @@ static int smallest_group(const tgd_table *cells)
 {
     double smallest = (double)INFINITY;
     for (int i = 0; i < cells->rows; i++) {
-        const double ranks = number_at(cells, i, "ranks");
+        const double ranks = tgd_row_number(cells, i, "ranks");
         smallest = ranks > 1 && ranks < smallest ? ranks : smallest;
     }
     return isfinite(smallest) ? (int)smallest : 0;
@@ -360,8 +349,8 @@ static void print_crowded(const tgd_table *cells, FILE *out)
 {
     tgd_words crowded = {NULL, 0};
     for (int i = 0; i < cells->rows; i++) {
-        const char *ranks = text_at(cells, i, "ranks");
-        if (strcmp(text_at(cells, i, "oversubscribed"), "1") == 0 &&
+        const char *ranks = tgd_row_text(cells, i, "ranks");
+        if (strcmp(tgd_row_text(cells, i, "oversubscribed"), "1") == 0 &&
             !tgd_words_have(&crowded, ranks))
             tgd_words_add(&crowded, ranks);
     }
@@ -375,9 +364,9 @@ static void print_crowded(const tgd_table *cells, FILE *out)
 /* Whose number it is, where there are several builds. */
 static void print_build(const tgd_table *cells, int row, FILE *out)
 {
-    const char *mine = text_at(cells, row, "build");
+    const char *mine = tgd_row_text(cells, row, "build");
     for (int i = 0; i < cells->rows; i++) {
-        if (strcmp(text_at(cells, i, "build"), mine) != 0) {
+        if (strcmp(tgd_row_text(cells, i, "build"), mine) != 0) {
             fprintf(out, " (build %s)", mine);
             break;
         }
@@ -390,19 +379,19 @@ void tgd_summary_print(const tgd_table *cells, FILE *out)
     const int ranks = smallest_group(cells);
     for (size_t i = 0; ranks > 0 && i < sizeof facts / sizeof *facts; i++) {
         const int row = best_row(cells, facts[i].op, ranks, facts[i].pick, facts[i].sign);
-        if (row < 0 || isnan(number_at(cells, row, facts[i].value)))
+        if (row < 0 || isnan(tgd_row_number(cells, row, facts[i].value)))
             continue;
-        char *size = bytes_text(number_at(cells, row, "size_bytes"));
+        char *size = bytes_text(tgd_row_number(cells, row, "size_bytes"));
         fprintf(out, "  %s of %s at %d ranks: %.3g %s", facts[i].op, size, ranks,
-                number_at(cells, row, facts[i].value), facts[i].unit);
+                tgd_row_number(cells, row, facts[i].value), facts[i].unit);
         print_build(cells, row, out);
         free(size);
     }
     const int row = best_row(cells, "affine", 0, "gflops", 1);
     if (row >= 0) {
-        const double count = number_at(cells, row, "ranks");
+        const double count = tgd_row_number(cells, row, "ranks");
         fprintf(out, "  affine forward at %.0f rank%s: %.3g GFLOP/s in all", count,
-                count > 1 ? "s" : "", number_at(cells, row, "gflops"));
+                count > 1 ? "s" : "", tgd_row_number(cells, row, "gflops"));
         print_build(cells, row, out);
     }
     print_crowded(cells, out);

@@ -301,3 +301,15 @@ tg_status tgd_table_number(const tgd_table *t, int row, int column, double *valu
                          "with a decimal dot",
                          t->path, t->line[row], t->name[column], text);
 }
+
+const char *tgd_row_text(const tgd_table *t, int row, const char *name)
+{
+    return tgd_table_text(t, row, tgd_table_column(t, name));
+}
+
+double tgd_row_number(const tgd_table *t, int row, const char *name)
+{
+    double value;
+    const bool good = tgd_table_number(t, row, tgd_table_column(t, name), &value).code == TG_OK;
+    return good ? value : (double)NAN;
+}

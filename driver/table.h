@@ -40,4 +40,9 @@ const char *tgd_table_text(const tgd_table *t, int row, int column);
  * column is -1. Errors: TG_BAD_INPUT names the file, the line and the column. */
 tg_status tgd_table_number(const tgd_table *t, int row, int column, double *value);
 
+/* Calls: Local. The same by the column's name; "" and NAN also where there is no such column, NAN where
+ * there is no number. */
+const char *tgd_row_text(const tgd_table *t, int row, const char *name);
+double tgd_row_number(const tgd_table *t, int row, const char *name);
+
 #endif

@@ -16,13 +16,18 @@ LATENCY_US, RATE = 0.5, 12500.0  # of a link; bytes in a microsecond
 CLOCK_US = 0.06  # a read of the clock takes 10 ns
 TIMES = ("t_first_us", "t_min_us", "t_median_us", "t_max_us", "skew_us")
 
-CAMPAIGN = """[campaign]
-name = simulated
+
+def head(name, repetitions):
+    return f"""[campaign]
+name = {name}
 launches = 1
 budget = 60s
-order = given
-min-reps = 3
-max-reps = 3
+min-reps = {repetitions}
+max-reps = {repetitions}
+"""
+
+
+CAMPAIGN = head("simulated", 3) + """order = given
 [cells send]
 case = send_recv shape=N from-ranks=0 to-ranks=1
 ranks = {ranks}
@@ -43,13 +48,7 @@ algorithm = ring
 """
 
 # A number of ranks that is no power of two, empty parts, and short messages that follow long ones on the same way.
-ODD = """[campaign]
-name = odd
-launches = 1
-budget = 60s
-calibrate = no
-min-reps = 2
-max-reps = 2
+ODD = head("odd", 2) + """calibrate = no
 """ + "".join(f"""[cells odd{number}]
 case = {case}
 ranks = 7
@@ -59,13 +58,7 @@ algorithm = all
     "broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc", "all_gather shape=N from=P to=Pc", "gather shape=N from=P to=1",
     "repartition shape=Nx8 from=Px1 to=1xP")))
 
-PRODUCTS = """[campaign]
-name = products
-launches = 1
-budget = 60s
-calibrate = no
-min-reps = 3
-max-reps = 3
+PRODUCTS = head("products", 3) + """calibrate = no
 [cells affine]
 case = affine batch=64 features=512:256 grid=1x1 bias=no
 ranks = 1
@@ -76,13 +69,7 @@ ranks = 1
 direction = forward,backward
 """
 
-LARGE = """[campaign]
-name = large
-launches = 1
-budget = 60s
-calibrate = no
-min-reps = 2
-max-reps = 2
+LARGE = head("large", 2) + """calibrate = no
 [cells halo]
 case = halo shape=NxNxN grid=auto kernel=3x3x3 padding=1x1x1
 ranks = 64,256
