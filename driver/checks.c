@@ -221,12 +221,33 @@ static tgd_verdict look_at_spent(const tgd_evidence *e, int argument, char figur
     return TGD_OK;
 }
 
+/* ---- the verbs ---- */
+
+static tgd_verdict look_at_verb(const tgd_evidence *e, int argument, char figure[TGD_FIGURE])
+{
+    enum { MOST_S = 10, MOST_MB = 1000 };
+    const tgd_verb_use *use = &e->verb[argument];
+    if (!use->ran) {
+        snprintf(figure, TGD_FIGURE, "%s", e->rows > 0 ? "no gnuplot here" : "left out");
+        return TGD_NONE;
+    }
+    if (use->status > 1) {
+        snprintf(figure, TGD_FIGURE, "ended with status %d", use->status);
+        return TGD_WRONG;
+    }
+    snprintf(figure, TGD_FIGURE, "%.1f s, %.0f MB for %ld rows a run", use->wall_s, use->memory_MB,
+             e->rows);
+    return use->wall_s <= MOST_S && use->memory_MB <= MOST_MB ? TGD_OK : TGD_LOOK;
+}
+
 #define CLOCK   "the clock"
 #define KINDS   "launches of the same cells"
 #define BESIDE  "an operator beside the raw call, in turns"
 #define FASTEST "algorithm=auto beside the library's own ways, in turns"
 #define COPY    "a copy of y / algorithm=auto, 16 MiB, in turns"
+#define VERBS   "verbs over large runs"
 static const char one_call[] = "8 B: <= 0.15 us more; above: <= 1.05";
+static const char large_run[] = "<= 10 s and 1000 MB";
 static const char best[] = "<= 1, and <= 0.77 or copy / it >= 0.85";
 
 const tgd_check tgd_checks[] = {
@@ -257,6 +278,10 @@ const tgd_check tgd_checks[] = {
     {COPY, "repartition, contiguous", ">= 0.8", tgd_look_copy, 1, true},
     {COPY, "halo, contiguous", ">= 0.8", tgd_look_copy, 2, true},
     {COPY, "halo, strided", ">= 0.5", tgd_look_copy, 3, true},
+    {VERBS, "compare", large_run, look_at_verb, TGD_COMPARE, false},
+    {VERBS, "accept", large_run, look_at_verb, TGD_ACCEPT, false},
+    {VERBS, "plot", large_run, look_at_verb, TGD_PLOT, false},
+    {VERBS, "report", large_run, look_at_verb, TGD_REPORT, false},
     {"the time of this check", "seconds per cell", "told, not judged", look_at_spent, 0, false},
     {0},
 };

@@ -4,6 +4,7 @@
 #define TGD_CHECKS_H
 
 #include "driver/trial.h"
+#include "driver/verbs.h"
 
 /* Launches of the same cells that differ in one thing, and two more. */
 typedef enum {
@@ -24,6 +25,8 @@ typedef struct {
     int launches;              /* of each kind */
     bool crowded;              /* ranks share a core */
     const tgd_trial *trial;
+    long rows; /* of the runs that the verbs were given; 0: they were not run */
+    tgd_verb_use verb[TGD_VERBS];
 } tgd_evidence;
 
 typedef enum {

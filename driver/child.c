@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +129,7 @@ static tgd_wish wish_for(const tgd_child *child)
 static int attend(const tgd_child *child, pid_t pid, stream streams[2])
 {
     int status = 0;
+    struct rusage used = {0};
     bool ended = false;
     asked a = {TGD_GO_ON, 0};
     double tick = tgd_now_s();
@@ -141,12 +143,14 @@ static int attend(const tgd_child *child, pid_t pid, stream streams[2])
         if (ended && ready == 0)
             break;
         if (!ended)
-            ended = waitpid(pid, &status, WNOHANG) == pid;
+            ended = wait4(pid, &status, WNOHANG, &used) == pid;
         if (!ended && (ready < 0 || tgd_now_s() - tick > 1e-3 * TICK_MS)) {
             tick = tgd_now_s();
             ask(pid, wish_for(child), &a);
         }
     }
+    if (child->memory_MB)
+        *child->memory_MB = 1e-3 * (double)used.ru_maxrss;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

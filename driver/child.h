@@ -22,6 +22,7 @@ typedef struct {
     tgd_wish (*on_tick)(void *context); /* about twice a second; or NULL */
     void *context;
     const volatile sig_atomic_t *stop; /* when it is set: TGD_END; or NULL */
+    double *memory_MB; /* gets the peak of the child and of those that it waited for; or NULL */
 } tgd_child;
 
 /* Calls: Local. Waits for the child. Returns its exit status, 128 + signal when a signal ended it,

@@ -1,6 +1,6 @@
 /* selfcheck.c: verb selfcheck: launches cells several times, kind by kind in turns: the same ones in
  * four ways, and two kinds in which operators, raw calls and copies make their repetitions in turns;
- * prints each check with its figure and its verdict. */
+ * prints each check with its figure and its verdict. The verbs that judge and draw are run over large runs, too. */
 #include "driver/selfcheck.h"
 
 #include "bench/case.h"
@@ -19,16 +19,18 @@
 #include <unistd.h>
 
 enum { GOOD = 0, FAILED = 1, PARTLY = 3 };
+enum { MOST_ROWS = 10000000 };
 
 /* ---- words ---- */
 
-enum { BUILDS = TGD_FIRST_KEY, LAUNCHER, LAUNCHES, BUDGET, OUTPUT };
+enum { BUILDS = TGD_FIRST_KEY, LAUNCHER, LAUNCHES, BUDGET, ROWS, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
     {"launcher", LAUNCHER, "WORDS", 0, "MPI launcher with its words, such as 'srun --mpi=pmix'", 1},
     {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 64 (8)", 1},
     {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (120s)", 1},
+    {"rows", ROWS, "N", 0, "rows of the runs that verbs are timed over; 0: none (100000)", 1},
     {"output", OUTPUT, "DIR", 0, "keep all rows in a new folder in DIR", 1},
     TGD_HELP_ROW,
     {0},
@@ -37,7 +39,7 @@ static const struct argp_option rows[] = {
 typedef struct {
     tgd_options options;
     const char *builds, *launcher, *output;
-    long launches;
+    long launches, rows;
     double budget_s;
 } words;
 
@@ -55,6 +57,8 @@ static error_t take_word(int key, char *text, struct argp_state *state)
             &w->options, tgb_parse_int("--launches", text, 1, TGD_MOST_VALUES, &w->launches));
     case BUDGET:
         return tgd_options_keep(&w->options, tgb_parse_seconds("--budget", text, &w->budget_s));
+    case ROWS:
+        return tgd_options_keep(&w->options, tgb_parse_int("--rows", text, 0, MOST_ROWS, &w->rows));
     case OUTPUT:
         w->output = text;
         return 0;
@@ -80,7 +84,7 @@ static const struct argp grammar = {
 
 static tg_status read_words(int argc, char **argv, words *w)
 {
-    *w = (words){.launches = 8, .budget_s = 120};
+    *w = (words){.launches = 8, .rows = 100000, .budget_s = 120};
     tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
     return status;
 }
@@ -233,11 +237,14 @@ static tg_status judge(const tgd_trial *trial, const words *w, int *wrong)
     tgd_evidence e = {.cells = TGD_FAMILY,
                       .launches = (int)w->launches,
                       .crowded = trial->ranks > trial->launcher->machine->cores,
-                      .trial = trial};
+                      .trial = trial,
+                      .rows = w->rows};
     tg_status status = tg_success();
     for (int k = 0; k < TGD_KINDS && status.code == TG_OK; k++)
         status = tgd_trial_rows(trial, tgd_kind_names[k], &e.kind[k]);
-    if (status.code == TG_OK)
+    if (status.code == TG_OK && e.rows > 0)
+        status = tgd_verbs_measure(trial->folder, e.rows, trial->stop, e.verb);
+    if (status.code == TG_OK && !stop)
         *wrong = print_checks(&e);
     for (int k = 0; k < TGD_KINDS; k++)
         tgd_table_free(&e.kind[k]);

@@ -21,6 +21,7 @@ FAMILY = KINDS[:4]  # of the same cells
 BESIDE = ["broadcast / MPI_Bcast", "sum_reduce / MPI_Reduce", "all_sum_reduce / MPI_Allreduce", "scatter / MPI_Scatterv",
           "gather / MPI_Gatherv", "all_gather / MPI_Allgatherv", "reduce_scatter / the call"]
 FASTEST = ["broadcast / MPI_Bcast", "all_sum_reduce / MPI_Allreduce", "all_gather / MPI_Allgatherv", "repartition / the better call"]
+VERBS = ["compare", "accept", "plot", "report"]
 COPY = ["repartition, strided", "repartition, contiguous", "halo, contiguous", "halo, strided"]
 # Headings and their checks; the names of the last ones are made different here.
 CHECKS = {"the clock": ["values", "timer", "no-op", "skew of starts", "8 B broadcast, mean / value"],
@@ -28,6 +29,7 @@ CHECKS = {"the clock": ["values", "timer", "no-op", "skew of starts", "8 B broad
           "an operator beside the raw call, in turns": [*BESIDE, "small halo - its messages"],
           "algorithm=auto beside the library's own ways, in turns": FASTEST,
           "a copy of y / algorithm=auto, 16 MiB, in turns": COPY,
+          "verbs over large runs": VERBS,
           "the time of this check": ["seconds per cell"]}
 
 
@@ -46,9 +48,9 @@ class Case(unittest.TestCase):
     def environment(self, mode):
         return {**os.environ, "FAKE_MODE": mode, "FAKE_LOG": str(self.log), "TMPDIR": str(self.scratch)}
 
-    def run_it(self, *words, mode="plain", builds=True):
+    def run_it(self, *words, mode="plain", builds=True, rows=0):
         where = ["--builds", self.builds] if builds else []
-        return subprocess.run([PROGRAM, "selfcheck", *where, *words], env=self.environment(mode), cwd=self.folder,
+        return subprocess.run([PROGRAM, "selfcheck", *where, "--rows", str(rows), *words], env=self.environment(mode), cwd=self.folder,
                               capture_output=True, text=True, timeout=200)
 
     def verdicts(self, done):
@@ -70,13 +72,16 @@ class Case(unittest.TestCase):
 
 class Verdicts(Case):
     def test_good(self):
-        done = self.run_it()
+        done = self.run_it(rows=3000)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = self.verdicts(done)
+        for verb in VERBS:
+            self.assertRegex(done.stdout, rf"{verb} +\d+\.\d s, \d+ MB for 3000 rows a run")
+            self.assertIn(found.pop(verb), ("ok", "look"))
         crowded = "share a core" in done.stdout
         if not crowded:
             self.assertEqual(set(found.values()), {"ok"}, done.stdout)
-            self.assertRegex(done.stdout.splitlines()[-1], r"^2[45] ok, [01] look, 0 n\.a\., 0 wrong$")
+            self.assertRegex(done.stdout.splitlines()[-1], r"^2\d ok, [0-5] look, 0 n\.a\., 0 wrong$")
         self.assertIn("12 of 12 cells not different", done.stdout)
         self.assertEqual(list(self.scratch.iterdir()), [])
         calls = self.logged()
@@ -101,6 +106,7 @@ class Verdicts(Case):
                 done = self.run_it("--launches", "6", mode=mode)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 found = self.verdicts(done)
+                self.assertEqual({found.pop(verb) for verb in VERBS}, {"n.a."}, done.stdout)
                 looks = {check for check, verdict in found.items() if verdict == ("n.a." if "share a core" in done.stdout else "look")}
                 self.assertEqual(looks - {"small halo - its messages"}, set(names), done.stdout)
                 self.assertEqual(set(found.values()) - {"n.a."} | {"look"}, {"ok", "look"}, done.stdout)
@@ -168,6 +174,7 @@ class Verdicts(Case):
 
     def test_wrong_words(self):
         for words, *parts in ((["--launches", "0"], "--launches", "0"), (["--launches", "65"], "64"), (["--budget", "x"], "'x'"),
+                              (["--rows", "-1"], "--rows", "-1"),
                               (["quick"], "'quick'"), (["--lanches", "2"], "--lanches"), (["--budget"], "--budget"),
                               (["--builds", "/nowhere"], "/nowhere"), (["--launcher", "no-such-launcher"], "no-such-launcher")):
             with self.subTest(words=words):
@@ -182,7 +189,7 @@ class Verdicts(Case):
     def test_help(self):
         done = self.run_it("--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for word in ("--builds", "--launcher", "--launches", "--budget", "--output"):
+        for word in ("--builds", "--launcher", "--launches", "--budget", "--rows", "--output"):
             self.assertIn(word, done.stdout)
 
 
