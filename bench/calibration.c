@@ -238,16 +238,48 @@ void tgb_calibration_free(tgb_calibration *c)
     *c = (tgb_calibration){NULL, 0};
 }
 
+/* ---- rows that serve ---- */
+
+static bool tells_of_messages(const char *op)
+{
+    return op == one_way || op == both_ways || op == stream;
+}
+
+static bool tells_of_memory(const char *op)
+{
+    return op == copy || op == triad;
+}
+
+static bool tells_of_products(const char *op)
+{
+    return op == gemm;
+}
+
+/* The rank count whose rows serve: the cell's own; else the largest below it, for fewer ranks can do no
+ * less each; 0: none. */
+static int serving_ranks(const tgb_calibration *c, const tgb_whose *whose,
+                         bool (*tells)(const char *op))
+{
+    int best = 0;
+    for (int i = 0; i < c->count; i++) {
+        const int ranks = c->point[i].ranks;
+        if (tells(c->point[i].op) && ranks <= whose->ranks && ranks > best)
+            best = ranks;
+    }
+    return best;
+}
+
 /* ---- messages ---- */
 
 /* Both ways at once no message is faster than one way alone. */
 double tgb_alpha_us(const tgb_calibration *c, const tgb_whose *whose)
 {
+    const int ranks = serving_ranks(c, whose, tells_of_messages);
     double alpha_us = NAN;
     for (int i = 0; i < c->count; i++) {
         const tgb_point *p = &c->point[i];
         const double us = p->op == one_way ? p->t_us / 2 : p->op == both_ways ? p->t_us : NAN;
-        if (p->ranks == whose->ranks)
+        if (p->ranks == ranks)
             alpha_us = fmin(alpha_us, us); /* fmin passes over NAN */
     }
     return alpha_us;
@@ -256,11 +288,12 @@ double tgb_alpha_us(const tgb_calibration *c, const tgb_whose *whose)
 /* A stream of n messages and its answer: two one-way times and n - 1 gaps. */
 double tgb_gap_us(const tgb_calibration *c, const tgb_whose *whose)
 {
+    const int ranks = serving_ranks(c, whose, tells_of_messages);
     const double alpha_us = tgb_alpha_us(c, whose);
     double gap_us = NAN;
     for (int i = 0; i < c->count; i++) {
         const tgb_point *p = &c->point[i];
-        if (p->ranks == whose->ranks && p->op == stream && p->messages > 1)
+        if (p->ranks == ranks && p->op == stream && p->messages > 1)
             gap_us = fmin(gap_us, (p->t_us - 2 * alpha_us) / (p->messages - 1));
     }
     return isnan(gap_us) ? NAN : fmin(fmax(gap_us, 0), alpha_us);
@@ -268,6 +301,7 @@ double tgb_gap_us(const tgb_calibration *c, const tgb_whose *whose)
 
 double tgb_link_GBps(const tgb_calibration *c, const tgb_whose *whose)
 {
+    const int ranks = serving_ranks(c, whose, tells_of_messages);
     double best = NAN;
     for (int i = 0; i < c->count; i++) {
         const tgb_point *p = &c->point[i];
@@ -275,7 +309,7 @@ double tgb_link_GBps(const tgb_calibration *c, const tgb_whose *whose)
                              : p->op == both_ways ? p->size_bytes
                              : p->op == stream    ? p->messages * p->size_bytes
                                                   : NAN;
-        if (p->ranks == whose->ranks)
+        if (p->ranks == ranks)
             best = fmax(best, bytes / p->t_us / 1e3);
     }
     return best;
@@ -286,14 +320,14 @@ double tgb_link_GBps(const tgb_calibration *c, const tgb_whose *whose)
 /* Rows that say the same: which cache state (NULL: any), one rank alone or all together. */
 typedef struct {
     const tgb_calibration *calibration;
-    const tgb_whose *whose;
+    int ranks;
     const char *cache;
     bool together;
 } memory_rows;
 
 static bool is_in(const memory_rows *rows, const tgb_point *p)
 {
-    return (p->op == copy || p->op == triad) && p->ranks == rows->whose->ranks &&
+    return tells_of_memory(p->op) && p->ranks == rows->ranks &&
            p->busy == (rows->together ? p->ranks : 1) &&
            (!rows->cache || strcmp(p->cache, rows->cache) == 0);
 }
@@ -314,7 +348,7 @@ static double best_from(const memory_rows *rows, double working_set_bytes)
 double tgb_memory_GBps(const tgb_calibration *c, const tgb_whose *whose, bool together,
                        double working_set_bytes)
 {
-    memory_rows rows = {c, whose, whose->cache, together};
+    memory_rows rows = {c, serving_ranks(c, whose, tells_of_memory), whose->cache, together};
     double below = NAN, above = NAN;
     if (isnan(best_from(&rows, 0)))
         rows.cache = NULL;
@@ -335,10 +369,11 @@ double tgb_memory_GBps(const tgb_calibration *c, const tgb_whose *whose, bool to
 
 double tgb_gemm_GFLOPs(const tgb_calibration *c, const tgb_whose *whose)
 {
+    const int ranks = serving_ranks(c, whose, tells_of_products);
     double best = NAN;
     for (int i = 0; i < c->count; i++) {
         const tgb_point *p = &c->point[i];
-        if (p->op == gemm && p->ranks == whose->ranks && strcmp(p->dtype, whose->dtype) == 0)
+        if (p->op == gemm && p->ranks == ranks && strcmp(p->dtype, whose->dtype) == 0)
             best = fmax(best, p->flops / p->busy / p->t_us / 1e3);
     }
     return best;

@@ -37,7 +37,8 @@ static bool agrees(double now, double before)
 }
 
 /* A window has one repetition where some would take long, with all that is around them; the first
- * one tells. Returns, on rank 0, the median of the last window in us. */
+ * one tells, and is all where time is simulated: it repeats. Returns, on rank 0, the median of the
+ * last window in us. */
 static double warm_up(tgb_session *s, double limit_s)
 {
     const tgb_sync *sync = s->starts.sync;
@@ -45,7 +46,8 @@ static double warm_up(tgb_session *s, double limit_s)
     double before = -1, now = -1;
     if (sync->warm_up)
         s->starts.sync = sync->warm_up;
-    for (int i = 0, n = 1, go_on = 1; i < WARM_UP_WINDOWS && go_on; i++) {
+    const int windows = tgb_clock_simulated() ? 1 : WARM_UP_WINDOWS;
+    for (int i = 0, n = 1, go_on = 1; i < windows && go_on; i++) {
         s->count = 0;
         tgb_collect(s, 1, tgb_repeat(s, 1, n));
         before = now;

@@ -240,7 +240,7 @@ void tgd_platform_options(int ranks, tgd_words *words)
         "--cfg=smpi/barrier:ompi_recursivedoubling",
         "--cfg=smpi/bcast:binomial_tree",
         "--cfg=smpi/reduce:binomial",
-        "--cfg=smpi/allreduce:rab_rdb",
+        "--cfg=smpi/allreduce:ompi",
         "--cfg=smpi/gather:ompi_binomial",
         "--cfg=smpi/scatter:ompi_binomial",
         "--cfg=smpi/allgather:bruck",

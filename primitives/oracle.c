@@ -9,11 +9,15 @@
 
 #include <stdlib.h>
 
-/* The numbers that fill a buffer: whole, and so few that the element type has every sum of them. */
+/* The numbers that fill a buffer: whole, and so few that the element type has every sum of them. Where a
+ * rank would have more than ENOUGH numbers to add, most entries share VOICES numbers over all copies, so
+ * that a sum has few terms; the others tell every copy from every other one. */
 typedef struct {
     int largest;    /* from -largest to largest */
     uint64_t every; /* one entry in so many gets such a number, the others 0 */
+    uint64_t apart; /* one entry in so many has a number of its own in each copy */
 } numbers;
+enum { VOICES = 8, ENOUGH = 1 << 20 };
 
 /* No entry of the tensor is held more often in the layout: on each axis, the copies, or the windows
  * that can reach an entry, as often as they go around a periodic axis. */
@@ -33,6 +37,17 @@ static double most_copies(const tg_layout *layout)
     return copies;
 }
 
+/* Every entry of one space that is an entry of the other has the same index there. */
+static bool has_plain_entries(const tg_problem *p)
+{
+    bool plain = !p->primitive->regions;
+    for (int a = 0; a < p->x.ndim; a++)
+        plain = plain && p->x.axis[a].window.kernel == 0;
+    for (int a = 0; a < p->y.ndim; a++)
+        plain = plain && p->y.axis[a].window.kernel == 0;
+    return plain;
+}
+
 static numbers numbers_of(const tg_problem *p)
 {
     double exact = (double)p->dtype->exact, terms = most_copies(&p->y);
@@ -40,21 +55,41 @@ static numbers numbers_of(const tg_problem *p)
         terms = most_copies(&p->x);
     numbers set = {.largest = exact < 2048 ? 1 : 8};
     set.every = 1 + (uint64_t)((terms + 1) * set.largest / exact); /* 1: what is added to */
+    double entries = 1;
+    for (int a = 0; a < p->x.ndim; a++)
+        entries *= (double)p->x.axis[a].extent;
+    const bool many =
+        set.every == 1 && terms > 2 * VOICES && entries * terms > ENOUGH && has_plain_entries(p);
+    set.apart = many ? (uint64_t)terms / VOICES : 1;
     return set;
 }
 
-/* The number of an entry, from what identifies it (the finaliser of splitmix64, Steele et al.,
- * OOPSLA 2014). */
+/* The finaliser of splitmix64 (Steele et al., OOPSLA 2014). */
+static uint64_t mixed(uint64_t h)
+{
+    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+    return h ^ h >> 31;
+}
+
+static bool tells_apart(const numbers *set, const tg_box *box, const ptrdiff_t *at)
+{
+    uint64_t h = 0;
+    for (int a = 0; a < box->ndim && set->apart > 1; a++)
+        h = mixed(h + (uint64_t)at[a] + UINT64_C(0x9e3779b97f4a7c15));
+    return set->apart == 1 || h % set->apart == 0;
+}
+
+/* The number of an entry, from what identifies it. */
 static double value_at(const numbers *set, uint64_t seed, tg_space space, int place,
                        const tg_box *box, const ptrdiff_t *at)
 {
     uint64_t h = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)space * 2 + 1;
-    h = h * UINT64_C(0xbf58476d1ce4e5b9) + (uint64_t)place;
+    h = h * UINT64_C(0xbf58476d1ce4e5b9) +
+        (uint64_t)(tells_apart(set, box, at) ? place : place % VOICES);
     for (int a = 0; a < box->ndim; a++)
         h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb) + (uint64_t)at[a];
-    h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
-    h ^= h >> 31;
+    h = mixed(h);
     if (set->every > 1 && (h >> 32) % set->every != 0)
         return 0;
     return (double)(h % (uint64_t)(2 * set->largest + 1)) - set->largest;
@@ -123,10 +158,11 @@ void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void 
     while (next(&around, at));
 }
 
-/* A part of the other space that can have the entries asked for. */
+/* A part of the other space that can have the entries asked for; or so many of them that have the same. */
 typedef struct {
     int place;
     tg_box box;
+    int times;
 } source;
 
 /* Sum of the values of all images of entry `at` inside the source's box: at + k * extent, on every
@@ -195,11 +231,37 @@ static source *sources_of(const tg_problem *p, tg_space space, const tg_box *box
     source *sources = malloc((size_t)size * sizeof *sources);
     *count = 0;
     for (int place = 0; sources && place < size; place++) {
-        source s = {place, counting_box(p, space, tg_layout_rank(layout, place))};
+        source s = {place, counting_box(p, space, tg_layout_rank(layout, place)), 1};
         if (tg_box_count(&s.box) > 0 && may_meet(&s.box, box, layout))
             sources[(*count)++] = s;
     }
     return sources;
+}
+
+static bool same_box(const tg_box *a, const tg_box *b)
+{
+    bool same = true;
+    for (int i = 0; i < a->ndim; i++)
+        same = same && a->lo[i] == b->lo[i] && a->hi[i] == b->hi[i];
+    return same;
+}
+
+/* The sources as the entries see them that share VOICES numbers: those with one box and one voice are
+ * one. malloc'ed. */
+static source *voices_of(const numbers *set, const source *sources, int count, int *voices)
+{
+    source *merged = malloc(((size_t)count + 1) * sizeof *merged);
+    *voices = 0;
+    for (int i = 0; merged && set->apart > 1 && i < count; i++) {
+        int k = 0;
+        while (k < *voices && (merged[k].place % VOICES != sources[i].place % VOICES ||
+                               !same_box(&merged[k].box, &sources[i].box)))
+            k++;
+        if (k == *voices)
+            merged[(*voices)++] = (source){sources[i].place, sources[i].box, 0};
+        merged[k].times++;
+    }
+    return merged;
 }
 
 ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t seed,
@@ -213,21 +275,28 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
     const numbers set = numbers_of(p);
     int place = tg_layout_place(layout_of(p, space), rank), count;
     source *sources = sources_of(p, other, &box, &count);
-    if (!sources)
+    int voices = 0;
+    source *merged = sources ? voices_of(&set, sources, count, &voices) : NULL;
+    if (!merged) {
+        free(sources);
         return -1;
+    }
     const tg_store *store = store_of(p, space);
     ptrdiff_t wrong = 0, at[TG_MAX_NDIM];
     for (int a = 0; a < box.ndim; a++)
         at[a] = box.lo[a];
     do {
+        const bool apart = tells_apart(&set, &box, at);
+        const source *s = apart ? sources : merged, *end = s + (apart ? count : voices);
         double expected =
             p->mode == TG_ACCUMULATE ? value_at(&set, seed + 1, space, place, &box, at) : 0;
-        for (int i = 0; i < count && contains(&counting, at); i++)
-            expected += p->primitive->regions
-                            ? sum_of_regions(p, &set, &sources[i], other, place, seed, at)
-                            : sum_of_images(p, &set, &sources[i], other, seed, at);
+        for (; s < end && contains(&counting, at); s++)
+            expected += s->times * (p->primitive->regions
+                                        ? sum_of_regions(p, &set, s, other, place, seed, at)
+                                        : sum_of_images(p, &set, s, other, seed, at));
         wrong += p->dtype->get(buffer, tg_store_index(store, &around, at)) != expected;
     } while (next(&box, at));
+    free(merged);
     free(sources);
     return wrong;
 }

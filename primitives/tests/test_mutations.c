@@ -6,7 +6,8 @@
  *     swapped       two blocks of the output stand in each other's place
  *     missing row   the first ghost row of the halo is not written
  *     skipped last  the last element of a result is not written
- *     uncleared     a move between memory regions keeps what it moved */
+ *     uncleared     a move between memory regions keeps what it moved
+ *     one for another   of many copies one is added twice, one not at all */
 #include "primitives/tests/checks.h"
 
 #include <stdio.h>
@@ -277,9 +278,45 @@ static int run_mutation(const mutation *mutated, MPI_Comm comm, int rank, int si
     return wrong;
 }
 
+/* ---- sums over many copies, whose entries share numbers ---- */
+
+/* What is wrong with a sum of 40 copies, of which one counts `times` times and one that shares its
+ * numbers 2 - times. No MPI. */
+static ptrdiff_t wrong_in_sum(const tg_problem *p, int times)
+{
+    enum { COPIES = 40, ENTRIES = 30000, ONE = 3, OTHER = 19 };
+    float *copy = malloc(ENTRIES * sizeof *copy), *sum = calloc(ENTRIES, sizeof *sum);
+    for (int rank = 0; rank < COPIES; rank++) {
+        tg_fill(p, TG_X, rank, 5, copy);
+        for (int i = 0; i < ENTRIES; i++)
+            sum[i] += (float)(rank == ONE ? times : rank == OTHER ? 2 - times : 1) * copy[i];
+    }
+    const ptrdiff_t wrong = tg_count_wrong(p, TG_Y, 0, 5, sum);
+    free(copy);
+    free(sum);
+    return wrong;
+}
+
+static int check_many_copies(void)
+{
+    const tg_layout_words words = {.shape = "30000", .grid = "40c"};
+    tg_problem p = {.primitive = tg_primitive_find("all_sum_reduce"),
+                    .dtype = tg_dtype_find("f32")};
+    if (tg_layout_parse(&words, 40, 0, &p.x).code != TG_OK ||
+        tg_layout_parse(&words, 40, 0, &p.y).code != TG_OK)
+        return 1;
+    const ptrdiff_t right = wrong_in_sum(&p, 1), twice = wrong_in_sum(&p, 2);
+    tg_layout_free(&p.x);
+    tg_layout_free(&p.y);
+    if (right == 0 && twice > 0)
+        return 0;
+    printf("40 copies: %td entries wrong, %td with one copy for another\n", right, twice);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
-    int rank, size, wrong = 0, run = 0;
+    int rank, size, wrong = check_many_copies(), run = 0;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
