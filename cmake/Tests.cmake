@@ -7,6 +7,11 @@ set(TENSORGAUGE_MPI_TEST_ENVIRONMENT
   OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader # one machine: no search for networks, half the time of a start
   OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
   ASAN_OPTIONS=detect_leaks=0) # MPI libraries leak; primitives/tests/leaks.sh looks for leaks of ours
+if(TENSORGAUGE_MPICH) # whose ranks never yield by themselves
+  add_library(tests_yield MODULE primitives/tests/yield.c)
+  target_link_libraries(tests_yield PRIVATE tensorgauge_flags)
+  list(APPEND TENSORGAUGE_MPI_TEST_ENVIRONMENT LD_PRELOAD=$<TARGET_FILE:tests_yield>)
+endif()
 function(tensorgauge_mpi_test)
   cmake_parse_arguments(T "" "NAME;TARGET;TIMEOUT" "RANKS;ARGS" ${ARGN})
   if(NOT T_TIMEOUT)

@@ -168,7 +168,16 @@ void tg_grid_reduced(const ptrdiff_t *extent, int ndim, int P, bool to, char *te
 void tg_grid_turned(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size)
 {
     (void)extent;
-    grid_of(to ? ndim - 1 : 0, P, false, ndim, text, size);
+    int parts[TG_MAX_NDIM], kept = 1;
+    bool copied[TG_MAX_NDIM] = {false};
+    for (int d = 2; ndim > 2 && d <= P / d; d++)
+        if (P % d == 0)
+            kept = d;
+    for (int a = 0; a < ndim; a++)
+        parts[a] = 1;
+    parts[0] = kept;
+    parts[to ? ndim - 1 : ndim > 2 ? 1 : 0] *= P / kept;
+    write_grid(parts, copied, ndim, text, size);
 }
 
 void tg_grid_blocks(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size)

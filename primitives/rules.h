@@ -29,7 +29,9 @@ tg_status tg_check_windows(const tg_layout *x, const tg_layout *y, const tg_wind
  *   copies    one part | P copies         uncopies  P copies | one part
  *   parts     one part | P parts          unparts   P parts | one part
  *   gathered  P parts | P copies          reduced   P copies | P parts
- *   turned    P parts along the first axis | P parts along the last axis
+ *   turned    P parts along the first axis | P parts along the last axis; with more than two axes, parts
+ *             along the first and the second | along the first and the last, as square as P's factors
+ *             allow: the pencils of a Fourier transform
  *   blocks    parts as near to cubes as P's prime factors allow */
 typedef void tg_grid(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size);
 tg_grid tg_grid_ones, tg_grid_copies, tg_grid_uncopies, tg_grid_parts, tg_grid_unparts,
