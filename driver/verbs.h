@@ -10,7 +10,7 @@ typedef enum { TGD_COMPARE, TGD_ACCEPT, TGD_PLOT, TGD_REPORT, TGD_VERBS } tgd_ve
 
 typedef struct {
     bool ran;
-    int status; /* exit status */
+    int status;               /* exit status */
     double wall_s, memory_MB; /* of the verb or of a gnuplot that it starts: the larger */
 } tgd_verb_use;
 
