@@ -110,8 +110,8 @@ static tg_status read_shape(int kind, const char *word, shape *s)
         return refuse(word);
     if (*at == '\0' || (*at == ',' && tgd_rates_read(at + 1, &s->rates)))
         return tg_success();
-    if (*at != ',' || isdigit((unsigned char)at[1]))
-        return refuse(word);
+    if (*at != ',' || (isdigit((unsigned char)at[1]) && access(at + 1, F_OK) != 0))
+        return refuse(word); /* a run's name begins with a digit, too: then it is there */
     return tgd_rates_of_run(at + 1, kinds[kind].links, &s->rates);
 }
 

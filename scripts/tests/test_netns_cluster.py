@@ -134,6 +134,19 @@ class Script(Case):
             self.expect_nothing_left(name)
 
 
+    def test_delay(self):
+        """A message and its answer take two delays at least, by netem or by the switch in user space."""
+        name = NAME[:-1] + "d"
+        done = call("--name", name, "--hosts", "2", "--delay", "3ms", "run", "mpirun", "-np", "2",
+                    str(pathlib.Path(PROGRAM).parent / "tgbench"), "time", "machine:one_way shape=2", "--max-reps", "10")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        row, = csv.DictReader(done.stdout.splitlines())
+        self.assertEqual((row["status"], row["nodes"]), ("ok", "2"))
+        self.assertGreater(float(row["t_min_us"]), 6000)
+        self.expect_nothing_left(name)
+        self.assertEqual(subprocess.run(["pgrep", "-f", f"/{name}/switch"], capture_output=True, text=True).stdout, "")
+
+
 class Runs(Case):
     @classmethod
     def setUpClass(cls):
