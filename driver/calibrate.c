@@ -147,9 +147,11 @@ static void launch(const tgd_calibration *c, const char *cells, long ranks, doub
     tgd_words words, environment;
     char *budget = tgd_format("%.0fms", 1e3 * fmax(budget_s, 0.001));
     char *seed = tgd_format("%ld", c->campaign->seed);
-    /* A bound is made of what was seen at best: a narrow interval lets all of the time be used. */
-    const char *const more[] = {"time", "--cells", cells, "--launch", "0", "--budget",
-                                budget, "--seed",  seed,  "--ci",     "1%"};
+    /* A bound is made of what was seen at best: a narrow interval lets all of the time be used, and
+     * few repetitions are enough where the network is so slow that no more fit into it. */
+    const char *const more[] = {"time",     "--cells",    cells,    "--launch", "0",
+                                "--budget", budget,       "--seed", seed,       "--ci",
+                                "1%",       "--min-reps", "3"};
     tgd_launch_words(c->launcher, (int)ranks, &words, &environment);
     for (size_t i = 0; i < sizeof more / sizeof *more; i++)
         tgd_words_add(&words, more[i]);
