@@ -65,15 +65,27 @@ static tg_status add_word(tgd_selection *selection, const char *word)
                    word);
 }
 
+/* "Open MPI v4.1.4" are three words. */
+static void lengthen(tgd_term *term, const char *word)
+{
+    char *longer = tgd_format("%s %s", term->value, word);
+    free(term->value);
+    term->value = longer;
+}
+
 tg_status tgd_selection_add(tgd_selection *selection, const char *text)
 {
     tgd_words words = {NULL, 0};
     tg_status status = tg_success();
+    const int before = selection->count;
     tgd_words_split(&words, text);
     if (words.count == 0)
         status = tg_fail(TG_BAD_INPUT, "--select '': expected words such as op=halo ranks<=64");
     for (int i = 0; i < words.count && status.code == TG_OK; i++)
-        status = add_word(selection, words.word[i]);
+        if (selection->count > before && !strpbrk(words.word[i], "!=<>"))
+            lengthen(&selection->term[selection->count - 1], words.word[i]);
+        else
+            status = add_word(selection, words.word[i]);
     tgd_words_free(&words);
     return status;
 }

@@ -14,7 +14,8 @@ typedef struct {
     int count;
 } tgd_selection;
 
-/* Calls: Local. Adds the words of a text. Operators: = != < <= > >=. Errors: TG_BAD_INPUT names the word. */
+/* Calls: Local. Adds the words of a text; one without an operator goes on with the value before it, after a
+ * blank. Operators: = != < <= > >=. Errors: TG_BAD_INPUT names the word. */
 tg_status tgd_selection_add(tgd_selection *selection, const char *text);
 void tgd_selection_free(tgd_selection *selection);
 

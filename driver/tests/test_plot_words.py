@@ -92,6 +92,9 @@ class Words(unittest.TestCase):
         rows = self.figure_rows(self.drawn(run, "--select", "op!=halo scaling=size size_bytes<64KiB size_bytes>8"))
         self.assertEqual({row["size_bytes"] for row in rows}, {"128", "2048", "32768"})
         self.assertNotIn("halo", {row["op"] for row in rows})
+        self.assertEqual(rows, self.figure_rows(self.drawn(run, "--select", "op!=halo mpi=Made  MPI 1.0 scaling=size",
+                                                           "--select", "size_bytes<64KiB size_bytes>8")))
+        self.assertIn("one of: Made MPI 1.0", self.refused(run, "--select", "mpi=Made MPI 2.0"))
         for words, said in (("colour=red", "'colour'"), ("op=hallo", "broadcast"), ("op!=hallo", "expected one of"),
                             ("ranks<=many", "number"), ("ranks=64", "'ranks=64'"), ("ranks>64", "no row is left"), ("halo", "'halo'"),
                             ("", "expected words"), ("=halo", "'=halo'"), ("ranks<", "'ranks<'"),
