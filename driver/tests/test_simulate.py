@@ -92,7 +92,7 @@ def levels(ranks):
 
 
 def expected_us(row, alpha):
-    """None: no formula here, for messages of a tree share the links of the rank that sends them."""
+    """None: no formula here, for long messages of our tree leave together and share the links of the rank that sends them."""
     ranks, size = int(row["ranks"]), int(row["size_bytes"])
     send = size / RATE
     small = size == 8
@@ -105,7 +105,7 @@ def expected_us(row, alpha):
     if row["algorithm"] == "chain":
         pieces = int(row["messages"]) // (ranks - 1)
         return (ranks - 2 + pieces) * (alpha + send / pieces)
-    return levels(ranks) * alpha if small and row["direction"] == "forward" else None
+    return levels(ranks) * (alpha + send) if small or row["algorithm"] == "mpi" else None
 
 
 class Driver:
@@ -147,7 +147,7 @@ def check_rows(driver, rows, links, count):
             measured = float(row["t_median_us"])
             driver.check(expected <= measured <= expected + CLOCK_US * int(row["messages"] or 8),
                          f"{what}: {measured} us; expected {expected} us")
-    driver.check(len(rows) == count and known >= 0.7 * count, f"{len(rows)} rows, {known} with a formula")
+    driver.check(len(rows) == count and known >= 0.9 * count, f"{len(rows)} rows, {known} with a formula")
 
 
 def check_products(driver, platform, rate):
