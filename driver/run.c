@@ -111,8 +111,9 @@ static tg_status read_campaign(run *r)
     return status;
 }
 
-/* A simulator is slower than the machine that it simulates: it may be silent for longer. */
-static const double simulated_stall_s = 600;
+/* A simulator is slower than the machine that it simulates: a cell of thousands of ranks takes minutes. When
+ * nothing can go on any more it ends by itself. */
+static const double simulated_stall_s = 3600;
 
 /* The simulated machine, if there is one; that of a run that goes on lies in its folder. */
 static tg_status make_platform(run *r)
