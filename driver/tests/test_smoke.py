@@ -124,7 +124,7 @@ class Smoke(Case):
         self.assertEqual({r["ranks"] for r in self.rows("calibration.csv")}, {"1"})
         cells = self.rows("cells.csv")
         self.assertEqual({r["bound_us"] != "" for r in cells if r["ranks"] == "1"}, {True})
-        self.assertLessEqual({r["bound_kind"] for r in cells if r["ranks"] == "2"}, {"memory", "compute", ""})
+        self.assertNotIn("latency", {r["bound_kind"] for r in cells if r["ranks"] == "2"})  # of messages nothing is known
         self.assertIn("calibration on 2 ranks: 0 rows, exit status 1", (next(self.output.iterdir()) / "log.txt").read_text())
 
     def test_no_calibration(self):
