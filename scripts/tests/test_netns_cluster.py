@@ -134,6 +134,7 @@ class Script(Case):
             self.expect_nothing_left(name)
 
 
+    @unittest.skipUnless(os.access("/dev/net/tun", os.W_OK), "/dev/net/tun is not there")
     def test_delay(self):
         """A message and its answer take two delays at least, by netem or by the switch in user space."""
         name = NAME[:-1] + "d"
