@@ -19,8 +19,9 @@ typedef struct {
 tg_status tgb_calibration_read(const char *path, tgb_calibration *c);
 void tgb_calibration_free(tgb_calibration *c); /* an empty one may be freed again */
 
-/* Whose machine: rows of the same number of ranks, or the next smaller one of which there are such rows; memory in this cache state where there are rows
- * in it, else in any; products of this element type. */
+/* Whose machine: rows of the same number of ranks, or the next smaller one of which there are such
+ * rows; memory in this cache state where there are rows in it, else in any; products of this element
+ * type. */
 typedef struct {
     int ranks;
     const char *cache, *dtype;

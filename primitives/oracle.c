@@ -75,18 +75,25 @@ static uint64_t mixed(uint64_t h)
 static bool tells_apart(const numbers *set, const tg_box *box, const ptrdiff_t *at)
 {
     uint64_t h = 0;
-    for (int a = 0; a < box->ndim && set->apart > 1; a++)
+    if (set->apart == 1)
+        return true;
+    for (int a = 0; a < box->ndim; a++)
         h = mixed(h + (uint64_t)at[a] + UINT64_C(0x9e3779b97f4a7c15));
-    return set->apart == 1 || h % set->apart == 0;
+    return h % set->apart == 0;
+}
+
+/* Who says the number of an entry: the place, or those that share its voice. */
+static int voice_of(int place, bool apart)
+{
+    return apart ? place : place % VOICES;
 }
 
 /* The number of an entry, from what identifies it. */
-static double value_at(const numbers *set, uint64_t seed, tg_space space, int place,
+static double value_at(const numbers *set, uint64_t seed, tg_space space, int voice,
                        const tg_box *box, const ptrdiff_t *at)
 {
     uint64_t h = seed * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)space * 2 + 1;
-    h = h * UINT64_C(0xbf58476d1ce4e5b9) +
-        (uint64_t)(tells_apart(set, box, at) ? place : place % VOICES);
+    h = h * UINT64_C(0xbf58476d1ce4e5b9) + (uint64_t)voice;
     for (int a = 0; a < box->ndim; a++)
         h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb) + (uint64_t)at[a];
     h = mixed(h);
@@ -152,13 +159,15 @@ void tg_fill(const tg_problem *p, tg_space space, int rank, uint64_t seed, void 
     ptrdiff_t at[TG_MAX_NDIM];
     for (int a = 0; a < around.ndim; a++)
         at[a] = around.lo[a];
-    do /* 99: no value_at gives that */
+    do { /* 99: no value_at gives that */
+        const int voice = voice_of(place, tells_apart(&set, &box, at));
         p->dtype->put(buffer, tg_store_index(store_of(p, space), &around, at),
-                      contains(&box, at) ? value_at(&set, seed, space, place, &box, at) : 99);
-    while (next(&around, at));
+                      contains(&box, at) ? value_at(&set, seed, space, voice, &box, at) : 99);
+    } while (next(&around, at));
 }
 
-/* A part of the other space that can have the entries asked for; or so many of them that have the same. */
+/* A part of the other space that can have the entries asked for; or so many of them that have the
+ * same, by their voice. */
 typedef struct {
     int place;
     tg_box box;
@@ -254,11 +263,12 @@ static source *voices_of(const numbers *set, const source *sources, int count, i
     *voices = 0;
     for (int i = 0; merged && set->apart > 1 && i < count; i++) {
         int k = 0;
-        while (k < *voices && (merged[k].place % VOICES != sources[i].place % VOICES ||
-                               !same_box(&merged[k].box, &sources[i].box)))
+        const int voice = voice_of(sources[i].place, false);
+        while (k < *voices &&
+               (merged[k].place != voice || !same_box(&merged[k].box, &sources[i].box)))
             k++;
         if (k == *voices)
-            merged[(*voices)++] = (source){sources[i].place, sources[i].box, 0};
+            merged[(*voices)++] = (source){voice, sources[i].box, 0};
         merged[k].times++;
     }
     return merged;
@@ -288,8 +298,9 @@ ptrdiff_t tg_count_wrong(const tg_problem *p, tg_space space, int rank, uint64_t
     do {
         const bool apart = tells_apart(&set, &box, at);
         const source *s = apart ? sources : merged, *end = s + (apart ? count : voices);
-        double expected =
-            p->mode == TG_ACCUMULATE ? value_at(&set, seed + 1, space, place, &box, at) : 0;
+        double expected = 0;
+        if (p->mode == TG_ACCUMULATE)
+            expected = value_at(&set, seed + 1, space, voice_of(place, apart), &box, at);
         for (; s < end && contains(&counting, at); s++)
             expected += s->times * (p->primitive->regions
                                         ? sum_of_regions(p, &set, s, other, place, seed, at)
