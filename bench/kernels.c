@@ -233,8 +233,8 @@ static void run_gemm(tgb_work *work)
 {
     const ptrdiff_t n = rows_of(work), size = (ptrdiff_t)work->setup->problem.dtype->size;
     if (works(work) && n > 0)
-        tgl_multiply(work->setup->problem.dtype, n, work->x, (const char *)work->x + n * n * size,
-                     work->y);
+        tgl_multiply(work->setup->algorithm, work->setup->problem.dtype, n, work->x,
+                     (const char *)work->x + n * n * size, work->y);
 }
 
 /* Entries of one row that differ from a b, one by one. */

@@ -129,7 +129,7 @@ static const machine_row machine_rows[] = {
      .trips = 1,
      .kernel = &tgb_kernel_triad},
     {.name = "machine:gemm",
-     .summary = "a product of square matrices on each rank, by the BLAS",
+     .summary = "a product of square matrices on each rank",
      .formula = "y = a b, x = (a, b)",
      .algorithm = "openblas",
      .keys = gemm_keys,
@@ -307,8 +307,9 @@ static tg_status plan(tgb_work *work)
     work->x_bytes = works ? setup->held_x_bytes : 0;
     work->y_bytes = works ? setup->held_y_bytes : 0;
     tg_status status = plan_mates(work, works);
-    if (row_of(setup)->matrices && !tgl_multiply(setup->problem.dtype, 0, NULL, NULL, NULL))
-        status = tg_fail(TG_BAD_INPUT, "machine:gemm: the BLAS has no product for %s",
+    if (row_of(setup)->matrices &&
+        !tgl_multiply(setup->algorithm, setup->problem.dtype, 0, NULL, NULL, NULL))
+        status = tg_fail(TG_BAD_INPUT, "machine:gemm: %s has no product for %s", setup->algorithm,
                          setup->problem.dtype->name);
     status = tg_agree(work->comm, status);
     if (status.code != TG_OK)
@@ -319,6 +320,13 @@ static tg_status plan(tgb_work *work)
 static void free_work(tgb_work *work)
 {
     free(work->raw);
+}
+
+/* Of a product, the library that is not in every build. */
+static const char *second_algorithm(const machine_row *row)
+{
+    const bool is_there = tgl_multiply("onednn", tg_dtype_find("f32"), 0, NULL, NULL, NULL);
+    return row->matrices && is_there ? "onednn" : NULL;
 }
 
 void tgb_add_machine(void (*add)(const tgb_operation *row))
@@ -336,7 +344,7 @@ void tgb_add_machine(void (*add)(const tgb_operation *row))
                                         .directions = &forward[i],
                                         .ndirections = 1,
                                         .keys = row->keys,
-                                        .algorithms = {row->algorithm},
+                                        .algorithms = {row->algorithm, second_algorithm(row)},
                                         .dtypes = {"f32", "f64"},
                                         .resolve = resolve,
                                         .plan = plan,

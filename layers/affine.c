@@ -17,6 +17,46 @@ typedef tgl_affine_layer affine;
 
 enum { WEIGHT, BIAS };
 
+/* ---- x W^T ---- */
+
+/* Rows that are a multiple of 4 KiB apart fall into the same sets of a first cache of usual make, so
+ * that a product, which reads several rows of W at once, throws out what it needs next. The more rows x
+ * has the less that matters, and a few rows are multiplied another way. In between W is copied, a block
+ * at a time, to rows that lie a line further apart: 1.1 to 1.8 times as fast with OpenBLAS 0.3.21 and
+ * oneDNN 2.6 on an AMD EPYC (16 to 128 rows, 1024 to 4096 features). */
+enum { ALIAS = 4096, LINE = 64, LEAST_ROWS = 16, MOST_ROWS = 128, BLOCK_ROWS = 256 };
+
+bool tgl_affine_spreads(ptrdiff_t rows, ptrdiff_t in, size_t entry_size)
+{
+    return rows >= LEAST_ROWS && rows <= MOST_ROWS && in > 0 &&
+           (size_t)in * entry_size % ALIAS == 0;
+}
+
+size_t tgl_affine_block_size(void)
+{
+    return (size_t)BLOCK_ROWS * (ALIAS + LINE);
+}
+
+/* y (+)= x W^T */
+static void multiply(const affine *a, const void *x, const void *w, bool add, void *y)
+{
+    const ptrdiff_t size = (ptrdiff_t)a->dtype->size, width = ALIAS / size,
+                    row = width + LINE / size;
+    if (!a->spreads)
+        a->gemm(a->rows, a->out, a->in, (tgl_factor){.data = x}, (tgl_factor){w, true, 0}, add, y,
+                0);
+    for (ptrdiff_t o = 0; a->spreads && o < a->out; o += BLOCK_ROWS) {
+        const ptrdiff_t count = a->out - o < BLOCK_ROWS ? a->out - o : BLOCK_ROWS;
+        for (ptrdiff_t i = 0; i < a->in; i += width) {
+            for (ptrdiff_t r = 0; r < count; r++)
+                memcpy((char *)a->block + r * row * size,
+                       (const char *)w + ((o + r) * a->in + i) * size, (size_t)(width * size));
+            a->gemm(a->rows, count, width, (tgl_factor){(const char *)x + i * size, false, a->in},
+                    (tgl_factor){a->block, true, row}, add || i > 0, (char *)y + o * size, a->out);
+        }
+    }
+}
+
 /* ---- forward and backward ---- */
 
 static const void *weight_of(const affine *a)
@@ -41,8 +81,7 @@ static void forward(tgl_layer *layer, const void *x, void *y)
     tgl_op_apply(a->copy_bias, a->parameter[BIAS].value, a->bias);
     if (a->adds_bias)
         put_bias_in_rows(a, partial);
-    a->gemm(a->rows, a->out, a->in, (tgl_factor){.data = a->copy_x ? a->x : x},
-            (tgl_factor){weight_of(a), true, 0}, a->adds_bias, partial, 0);
+    multiply(a, a->copy_x ? a->x : x, weight_of(a), a->adds_bias, partial);
     tgl_op_apply(a->sum, a->y, y);
 }
 
@@ -82,7 +121,7 @@ static void free_affine(tgl_layer *layer)
 {
     affine *a = (affine *)layer;
     tg_op **ops[] = {&a->copy_x, &a->sum, &a->copy_weight, &a->copy_bias};
-    void *buffers[] = {a->x, a->y, a->dx, a->weight, a->dweight, a->bias, a->dbias};
+    void *buffers[] = {a->x, a->y, a->dx, a->block, a->weight, a->dweight, a->bias, a->dbias};
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         tg_free(ops[i]);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)

@@ -87,12 +87,19 @@ static const char *sum_of(const tgl_affine_spec *s)
     return s->split ? "reduce_scatter" : "sum_reduce";
 }
 
+static const char *kernels_of(const tgl_affine_spec *s)
+{
+    return s->kernels ? s->kernels : "auto";
+}
+
 /* The algorithm must be known to both. */
 static tg_status check_words(const tgl_affine_spec *s)
 {
-    if (!s->dtype || !tgl_gemm_find(s->dtype))
-        return tg_fail(TG_BAD_INPUT, "dtype: %s; expected f32 or f64",
-                       s->dtype ? s->dtype->name : "none");
+    const char *kernels;
+    tgl_gemm *gemm;
+    tg_status status = tgl_gemm_choose(kernels_of(s), s->dtype, &kernels, &gemm);
+    if (status.code != TG_OK)
+        return status;
     const tg_primitive *copy = tg_primitive_find(copy_of(s)), *sum = tg_primitive_find(sum_of(s));
     if (s->algorithm && tg_algorithm_find(copy, s->algorithm) &&
         tg_algorithm_find(sum, s->algorithm))
@@ -260,6 +267,12 @@ static ptrdiff_t count_of(const tg_layout *layout, int rank)
     return tg_box_count(&box);
 }
 
+static tg_status no_memory(const affine *a)
+{
+    return tg_fail(TG_NO_MEMORY, "no memory for an affine layer of %td x %td by %td x %td", a->rows,
+                   a->in, a->in, a->out);
+}
+
 static tg_status make_buffers(const layouts *l, int rank, affine *a)
 {
     const struct {
@@ -280,9 +293,10 @@ static tg_status make_buffers(const layouts *l, int rank, affine *a)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].wanted &&
             !(*rows[i].buffer = tgl_buffer(count_of(rows[i].layout, rank), a->dtype)))
-            return tg_fail(TG_NO_MEMORY, "no memory for an affine layer of %td x %td by %td x %td",
-                           a->rows, a->in, a->in, a->out);
-    return tg_success();
+            return no_memory(a);
+    a->spreads = tgl_affine_spreads(a->rows, a->in, a->dtype->size);
+    a->block = a->spreads ? malloc(tgl_affine_block_size()) : NULL;
+    return a->spreads && !a->block ? no_memory(a) : tg_success();
 }
 
 static void put_parameters(const tgl_affine_spec *s, const layouts *l, int rank, affine *a)
@@ -308,7 +322,7 @@ static void put_numbers(const tgl_affine_spec *s, const layouts *l, int rank, af
     const tg_box copy = tg_layout_held(&l->copies, rank),
                  partial = tg_layout_held(&l->partials, rank);
     a->dtype = s->dtype;
-    a->gemm = tgl_gemm_find(s->dtype);
+    tgl_gemm_choose(kernels_of(s), s->dtype, &a->base.kernels, &a->gemm); /* check_words asked */
     a->rows = copy.hi[1] - copy.lo[1];
     a->in = copy.hi[2] - copy.lo[2];
     a->out = partial.hi[1] - partial.lo[1];

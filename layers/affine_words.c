@@ -13,12 +13,15 @@ static const tgl_key keys[] = {{"batch", NULL, true},
                                {"from-ranks", "the grid's first row", false},
                                {"to-ranks", "the grid's first column", false},
                                {"bias", "yes", false},
+                               {"kernels", "auto", false},
                                TGL_TYPE};
 
 static const tgl_key sharded_keys[] = {
-    {"batch", NULL, true},           {"features", NULL, true},   {"grid", "1x1", false},
-    {"split", "batch", false},       {"ranks", "0..n-1", false}, {"from-ranks", "the grid", false},
-    {"to-ranks", "the grid", false}, {"bias", "yes", false},     TGL_TYPE};
+    {"batch", NULL, true},           {"features", NULL, true},
+    {"grid", "1x1", false},          {"split", "batch", false},
+    {"ranks", "0..n-1", false},      {"from-ranks", "the grid", false},
+    {"to-ranks", "the grid", false}, {"bias", "yes", false},
+    {"kernels", "auto", false},      TGL_TYPE};
 
 static void write_facts(const tgl_affine_spec *s, tgl_facts *facts)
 {
@@ -90,6 +93,7 @@ static tg_status read_grid(const tgl_words *words, tgl_problem *problem, tgl_aff
 
 static tg_status read_spec(const tgl_words *words, tgl_problem *problem, tgl_affine_spec *s)
 {
+    const char *kernels = tgl_words_get(words, "kernels");
     tg_status status = tgl_word_extent(words, keys, "batch", &s->batch);
     if (status.code == TG_OK)
         status = tgl_word_pair(words, "features", &s->features_in, &s->features_out);
@@ -102,9 +106,12 @@ static tg_status read_spec(const tgl_words *words, tgl_problem *problem, tgl_aff
     if (status.code == TG_OK)
         status = tgl_words_set(&problem->words, "bias", s->bias ? "yes" : "no");
     if (status.code == TG_OK)
+        status = tgl_words_set(&problem->words, "kernels", kernels ? kernels : "auto");
+    if (status.code == TG_OK)
         status = read_grid(words, problem, s);
     s->from_ranks = tgl_words_get(words, "from-ranks");
     s->to_ranks = tgl_words_get(words, "to-ranks");
+    s->kernels = kernels;
     s->dtype = problem->dtype;
     s->algorithm = problem->algorithm;
     return status;
@@ -117,6 +124,7 @@ static void point_at_words(const tgl_problem *problem, tgl_affine_spec *s)
     s->from_ranks = tgl_words_get(&problem->words, "from-ranks");
     s->to_ranks = tgl_words_get(&problem->words, "to-ranks");
     s->split = tgl_words_get(&problem->words, "split");
+    s->kernels = tgl_words_get(&problem->words, "kernels");
 }
 
 static tg_status resolve_with(const tgl_words *words, bool sharded, tgl_problem *problem)

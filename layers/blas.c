@@ -91,15 +91,6 @@ bool tgl_blas_fits(ptrdiff_t extent)
     return extent >= 0 && (ptrdiff_t)(blasint)extent == extent;
 }
 
-bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void *b, void *c)
-{
-    tgl_gemm *gemm = tgl_gemm_find(dtype);
-    if (!gemm || !tgl_blas_fits(n))
-        return false;
-    gemm(n, n, n, (tgl_factor){.data = a}, (tgl_factor){.data = b}, false, c, 0);
-    return true;
-}
-
 static bool threads_set; /* the user of the library chose */
 
 void tgl_blas_set_threads(int threads)

@@ -415,4 +415,5 @@ const tgl_conv_kernel tgl_conv_openblas = {.name = "openblas",
                                            .backward_weights = backward_weights,
                                            .release = free_own,
                                            .block = block,
-                                           .library = tgl_blas_config};
+                                           .library = tgl_blas_config,
+                                           .gemm = tgl_gemm_find};

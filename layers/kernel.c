@@ -1,6 +1,7 @@
-/* kernel.c: the rows of convolution kernels, and the choice among them.
+/* kernel.c: the rows of kernels, and the choice among them.
  *
- * `auto` takes the first row that every rank's block can be done with. */
+ * `auto` takes the first row that can do it; for a convolution, that every rank's block can be done
+ * with. */
 #include "layers/kernel.h"
 #include "layers/layers.h"
 
@@ -25,17 +26,22 @@ ptrdiff_t tgl_conv_terms(const tgl_conv_shape *shape)
     return shape->in / shape->groups * shape->kernel[0] * shape->kernel[1] * shape->kernel[2];
 }
 
+static bool is_meant(const tgl_conv_kernel *row, const char *name)
+{
+    return strcmp(name, "auto") == 0 || strcmp(name, row->name) == 0;
+}
+
 tg_status tgl_conv_known(const char *name)
 {
     char names[TG_STATUS_TEXT / 2] = "auto";
-    bool known = strcmp(name, "auto") == 0;
+    for (const tgl_conv_kernel *const *row = kernels; *row; row++)
+        if (is_meant(*row, name))
+            return tg_success();
     for (const tgl_conv_kernel *const *row = kernels; *row; row++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, ", %s", (*row)->name);
-        known = known || strcmp((*row)->name, name) == 0;
     }
-    return known ? tg_success()
-                 : tg_fail(TG_BAD_INPUT, "kernels=%.40s is unknown here; expected %s", name, names);
+    return tg_fail(TG_BAD_INPUT, "kernels=%.40s is unknown here; expected %s", name, names);
 }
 
 /* With nothing to multiply there is nothing to be fast at: the row that takes every extent does it. */
@@ -71,7 +77,7 @@ tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dty
     tg_status status = tg_agree(comm, tgl_conv_known(name));
     bool more = status.code == TG_OK;
     for (const tgl_conv_kernel *const *row = kernels; more && *row; row++) {
-        if (strcmp(name, "auto") != 0 && strcmp(name, (*row)->name) != 0)
+        if (!is_meant(*row, name))
             continue;
         status = tg_agree(comm, shape ? plan_with(*row, shape, dtype, conv) : tg_success());
         if (status.code == TG_OK)
@@ -83,6 +89,39 @@ tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dty
     return status;
 }
 
+tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **chosen,
+                          tgl_gemm **gemm)
+{
+    tg_status status = tgl_conv_known(name);
+    *chosen = NULL;
+    *gemm = NULL;
+    for (const tgl_conv_kernel *const *row = kernels;
+         status.code == TG_OK && *row && dtype && !*gemm; row++) {
+        if (is_meant(*row, name)) {
+            *chosen = (*row)->name;
+            *gemm = (*row)->gemm(dtype);
+        }
+    }
+    if (status.code != TG_OK || *gemm)
+        return status;
+    if (dtype && tgl_gemm_find(dtype))
+        return tg_fail(TG_BAD_INPUT,
+                       "kernels=%s: no product of matrices for dtype=%s; expected auto", name,
+                       dtype->name);
+    return tg_fail(TG_BAD_INPUT, "dtype: %s; expected f32 or f64", dtype ? dtype->name : "none");
+}
+
+bool tgl_multiply(const char *name, const tg_dtype *dtype, ptrdiff_t n, const void *a,
+                  const void *b, void *c)
+{
+    const char *chosen;
+    tgl_gemm *gemm;
+    if (!tgl_blas_fits(n) || tgl_gemm_choose(name, dtype, &chosen, &gemm).code != TG_OK)
+        return false;
+    gemm(n, n, n, (tgl_factor){.data = a}, (tgl_factor){.data = b}, false, c, 0);
+    return true;
+}
+
 const char *tgl_kernels_library(void)
 {
     return kernels[0]->library();
@@ -91,7 +130,7 @@ const char *tgl_kernels_library(void)
 int tgl_conv_block(const char *name, const tg_dtype *dtype)
 {
     const tgl_conv_kernel *const *row = kernels;
-    while (*row && strcmp(name, "auto") != 0 && strcmp(name, (*row)->name) != 0)
+    while (*row && !is_meant(*row, name))
         row++;
     return *row ? (*row)->block(dtype) : 0;
 }

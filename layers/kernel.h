@@ -1,12 +1,13 @@
 /* kernel.h: what a layer computes on one rank; for the files of this room only.
  *
- * A convolution is planned once for the extents of a rank's block and run many times. The libraries
- * that can do it are rows; each is named in one file. A buffer lies in rows, or in blocks of channels
+ * The libraries that can do it are rows; each is named in one file. A product of matrices is a call; a
+ * convolution is planned once for the extents of a rank's block and run many times. A buffer lies in rows, or in blocks of channels
  * as in primitives/store.h: where the last block is not full, its rest is the tail. Tails of inputs
  * are zeros, and zeros are all that is written to the tails of outputs. */
 #ifndef TGL_KERNEL_H
 #define TGL_KERNEL_H
 
+#include "layers/blas.h"
 #include "primitives/primitives.h"
 
 enum { TGL_SPACE = 3 }; /* axes of space: 1-D and 2-D have leading axes of extent 1 */
@@ -45,6 +46,7 @@ typedef struct {
     /* Local. Channels of the blocks that it works in on this machine; 0: rows. */
     int (*block)(const tg_dtype *dtype);
     const char *(*library)(void); /* Local. Name, version, what it uses of this processor */
+    tgl_gemm *(*gemm)(const tg_dtype *dtype); /* Local. Its product; NULL: none for this type */
 } tgl_conv_kernel;
 
 struct tgl_conv {
@@ -65,6 +67,11 @@ extern const tgl_conv_kernel tgl_conv_openblas;
  * block. Errors: the same on every rank: as the row's, and TG_BAD_INPUT for an unknown name. */
 tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dtype *dtype,
                         const char *name, const char **chosen, tgl_conv **conv);
+
+/* Calls: Local. The product of the named row (auto: of the first one that has one) and that row's name.
+ * Errors: TG_BAD_INPUT: no row has this name, or no product for this type. */
+tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **chosen,
+                          tgl_gemm **gemm);
 
 /* Calls: Local. Channels of the blocks that the named row (auto: the first one) works in. */
 int tgl_conv_block(const char *name, const tg_dtype *dtype);

@@ -142,6 +142,7 @@ typedef struct {
     const char *from_ranks; /* where x lies; NULL: where it is needed */
     const char *to_ranks;   /* where y lies; NULL: where it is made */
     bool bias;              /* on the grid's first column only */
+    const char *kernels;    /* the library of its products: auto, openblas, onednn; NULL: auto */
     const tg_dtype *dtype;  /* f32 or f64 */
     const char *algorithm;  /* of its primitives */
 } tgl_affine_spec;
@@ -322,16 +323,18 @@ void tgl_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);
 ptrdiff_t tgl_count_wrong_forward(const tgl_layer *layer, uint64_t seed, const void *y);
 ptrdiff_t tgl_count_wrong_backward(const tgl_layer *layer, uint64_t seed, const void *dx);
 
-/* Calls: Local. c = a b, three square matrices of n rows, dense and row-major, by the BLAS on this
- * rank: what a layer's kernel can reach at best. Errors: false: no product for this type or n. */
-bool tgl_multiply(const tg_dtype *dtype, ptrdiff_t n, const void *a, const void *b, void *c);
+/* Calls: Local. c = a b, three square matrices of n rows, dense and row-major, by the named library
+ * (openblas, onednn, auto) on this rank: what a layer's kernel can reach at best. Errors: false: no
+ * such library in this build, or no product for this type or n. */
+bool tgl_multiply(const char *kernels, const tg_dtype *dtype, ptrdiff_t n, const void *a,
+                  const void *b, void *c);
 
 /* Calls: Local. The BLAS kernel in use (OpenBLAS's core name), for records. */
 const char *tgl_blas_core(void);
 /* Calls: Local. What the BLAS library says of its version and its build. */
 const char *tgl_blas_config(void);
-/* Calls: Local. The library of the convolutions with kernels=auto: its version, and what it uses of
- * this processor. */
+/* Calls: Local. The first library that kernels=auto asks: its version, and what it uses of this
+ * processor. */
 const char *tgl_kernels_library(void);
 /* Calls: Local. Threads of the BLAS library: 1 unless set. oneDNN takes as many. */
 void tgl_blas_set_threads(int threads);

@@ -1,4 +1,4 @@
-/* onednn.c: convolution by oneDNN; the only file that knows it.
+/* onednn.c: convolution and products by oneDNN; the only file that knows it.
  *
  * oneDNN chooses the layout that it is fastest in for each tensor of a pass. Where that is the
  * caller's, the caller's buffer is used as it is; otherwise the tensor is reordered to a buffer of
@@ -18,6 +18,7 @@
 /* One processor, one stream of work in order: for all convolutions of this process, to its end. */
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
+static int threads; /* that it was told; 0: none yet */
 
 /* ---- what differs between the versions ---- */
 
@@ -189,10 +190,13 @@ static dnnl_status_t start(void)
     if (status == dnnl_success && !stream)
         status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     /* Its threads are OpenMP's, where it was built with that. */
-    void (*set_threads)(int) = NULL;
-    *(void **)&set_threads = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-    if (set_threads)
-        set_threads(tgl_blas_threads());
+    if (threads != tgl_blas_threads()) {
+        void (*set_threads)(int) = NULL;
+        *(void **)&set_threads = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+        threads = tgl_blas_threads();
+        if (set_threads)
+            set_threads(threads);
+    }
     return status;
 }
 
@@ -500,6 +504,30 @@ static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void
     run(&o->weights, conv->version, (void *[ARGUMENTS]){(void *)x, (void *)dy, dw, db});
 }
 
+/* ---- products ---- */
+
+/* One with nothing to multiply is the BLAS's. */
+static void gemm_f32(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_factor b, bool add,
+                     void *c, ptrdiff_t row_c)
+{
+    const ptrdiff_t row_a = a.row          ? a.row
+                            : a.transposed ? m
+                                           : k,
+                    row_b = b.row          ? b.row
+                            : b.transposed ? k
+                                           : n;
+    if (m == 0 || n == 0 || k == 0)
+        tgl_gemm_find(tg_dtype_find("f32"))(m, n, k, a, b, add, c, row_c);
+    else
+        must(dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1, a.data,
+                        row_a, b.data, row_b, add ? 1 : 0, c, row_c ? row_c : n));
+}
+
+static tgl_gemm *find_gemm(const tg_dtype *dtype)
+{
+    return strcmp(dtype->name, "f32") == 0 && start() == dnnl_success ? gemm_f32 : NULL;
+}
+
 /* ---- facts ---- */
 
 /* The blocks of y that oneDNN chooses for a convolution with many channels. */
@@ -550,4 +578,5 @@ const tgl_conv_kernel tgl_conv_onednn = {.name = "onednn",
                                          .backward_weights = backward_weights,
                                          .release = free_own,
                                          .block = block,
-                                         .library = library};
+                                         .library = library,
+                                         .gemm = find_gemm};

@@ -32,8 +32,8 @@ CANONICAL = [
      "padding=0x0x0x1 dilation=1x1x1x1 periodic=0x0x0x1 ceil=no dtype=f32 algorithm=p2p in-place=no accumulate=no "
      "store-x=row store-y=row"),
     ("affine features=8:6 batch=4 grid=2x2 ranks=3,2,1,0",
-     "affine batch=4 features=8:6 grid=2x2 parts-batch=1 ranks=3-0:-1 from-ranks=3-2:-1 to-ranks=3,1 bias=yes dtype=f32 "
-     "algorithm=mpi"),
+     "affine batch=4 features=8:6 grid=2x2 parts-batch=1 ranks=3-0:-1 from-ranks=3-2:-1 to-ranks=3,1 bias=yes kernels=auto "
+     "dtype=f32 algorithm=mpi"),
     ("raw:memcpy shape=5x5 dtype=i32", "raw:memcpy shape=5x5 dtype=i32 algorithm=mpi"),
 ]
 

@@ -115,6 +115,12 @@ static void no_algorithm(tgl_affine_spec *s, int P)
     s->algorithm = NULL;
 }
 
+static void unknown_kernels(tgl_affine_spec *s, int P)
+{
+    (void)P;
+    s->kernels = "mkl";
+}
+
 static void beyond_the_blas(tgl_affine_spec *s, int P)
 {
     s->features_in = (ptrdiff_t)P << 40;
@@ -153,6 +159,7 @@ static const mistake mistakes[] = {{"parts-batch", no_batch_parts},
                                    {"dtype", no_type},
                                    {"algorithm", unknown_algorithm},
                                    {"algorithm", no_algorithm},
+                                   {"kernels", unknown_kernels},
                                    {"features", beyond_the_blas}};
 
 static void test_mistakes(int P, int rank)

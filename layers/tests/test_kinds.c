@@ -77,6 +77,12 @@ static const listed cases[] = {
     {6, "affine_sharded batch=7 features=5:4 grid=2x3 dtype=f64 from-ranks=5-0:-1"},
     {8, "affine_sharded batch=3 features=5:4 grid=8x1 split=batch algorithm=reference"},
     {12, "affine_sharded batch=7 features=13:9 grid=4x3 to-ranks=11-0:-1"},
+    /* rows of the weights a multiple of 4 KiB apart: a block, several, the last one not full */
+    {1, "affine batch=17 features=1024:5"},
+    {1, "affine batch=16 features=512:300 dtype=f64 bias=no"},
+    {2, "affine batch=24 features=4096:257 grid=1x2"},
+    {3, "affine batch=128 features=1024:600 grid=3x1"},
+    {4, "affine_sharded batch=20 features=2048:270 grid=2x2"},
     {1, "flatten shape=3x2x5"},
     {2, "flatten shape=4x2x3x3 from=1x2x1x1 to=1x2"},
     {3, "flatten shape=4x5x3x3 from=1x1x3x1 to=1x3 dtype=f64"},
@@ -119,6 +125,14 @@ static bool is_convolution(const char *text)
     return strncmp(text, "convolution", strlen("convolution")) == 0;
 }
 
+static bool has_key(const tgl_kind *kind, const char *name)
+{
+    const tgl_key *key = kind->keys;
+    while (key->name && strcmp(key->name, name) != 0)
+        key++;
+    return key->name != NULL;
+}
+
 /* Does the layer take blocks? Tensors of one axis have no channels. */
 static bool takes_stores(const char *text)
 {
@@ -126,10 +140,23 @@ static bool takes_stores(const char *text)
     tgl_words words = {.count = 0};
     read_words(text, &kind, &words);
     const char *shape = tgl_words_get(&words, "shape");
-    bool takes = false;
-    for (const tgl_key *key = kind->keys; key->name; key++)
-        takes = takes || strcmp(key->name, "store-x") == 0;
-    takes = takes && (!shape || strchr(shape, 'x'));
+    const bool takes = has_key(kind, "store-x") && (!shape || strchr(shape, 'x'));
+    tgl_words_free(&words);
+    return takes;
+}
+
+/* Does a library do what the layer computes? Then it has a product for this type, too. */
+static bool takes_kernels(const char *text, const char *library)
+{
+    const tgl_kind *kind;
+    tgl_words words = {.count = 0};
+    read_words(text, &kind, &words);
+    const char *dtype = tgl_words_get(&words, "dtype"), *chosen;
+    tgl_gemm *gemm;
+    const bool takes =
+        has_key(kind, "kernels") &&
+        tgl_gemm_choose(library, tg_dtype_find(dtype ? dtype : "f32"), &chosen, &gemm).code ==
+            TG_OK;
     tgl_words_free(&words);
     return takes;
 }
@@ -148,17 +175,19 @@ static void check_stores(const char *text, size_t number, int P, int rank)
     check_case(with, P, rank);
 }
 
-/* A convolution by every library, another layer as it is; and in other stores. */
+/* By every library that the layer may ask, and in other stores. */
 static void check_listed(const char *text, size_t number, int P, int rank)
 {
     char with[TEXT];
-    for (size_t i = 0; is_convolution(text) && i < sizeof kernels / sizeof *kernels; i++)
-        if (has_kernels(kernels[i])) {
+    bool by_library = false;
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (takes_kernels(text, kernels[i])) {
             snprintf(with, sizeof with, "%s kernels=%s", text, kernels[i]);
             check_case(with, P, rank);
             check_stores(with, 4 * number + i, P, rank);
+            by_library = true;
         }
-    if (!is_convolution(text)) {
+    if (!by_library) {
         check_case(text, P, rank);
         check_stores(text, number, P, rank);
     }
