@@ -73,7 +73,7 @@ def check_planted(bench, planted):
     """In a product of one rank; in a broadcast on the last rank."""
     words = ("--direction", "forward", "--phases", "yes")
     late = {"PLANT_US": str(DELAY_US), "PLANT_RANK": "1"}
-    case = "affine batch=4 features=64:64"
+    case = "affine batch=4 features=64:64 kernels=openblas"
     for plant, grid, slow in (("slow", "1xP", "kernel"), ("late", "Px1", "communication")):
         status, ours, rows, cells = measure(planted, 2, f"{case} grid={grid}", *words, PLANT=plant, **late)
         planted.check(status == 0 and len(rows) == 1, f"{status} {ours}")
