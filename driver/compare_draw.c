@@ -82,7 +82,7 @@ static tg_status add_side(const tgd_comparison *c, int first, int count, tgd_poi
 tg_status tgd_comparison_draw(const tgd_comparison *c, const char *gnuplot, const char *folder,
                               FILE *told)
 {
-    tgd_points points = {.nodes = (double)NAN, .threads = (double)NAN, .band = c->terms.tolerance};
+    tgd_points points = {.threads = (double)NAN, .band = c->terms.tolerance};
     tg_status status = tg_success();
     char *names = tgd_copy("");
     for (int s = 0; s < c->sides->count; s++) {

@@ -532,3 +532,22 @@ void tgd_figures_free(tgd_figures *figures)
     free(figures->at);
     *figures = (tgd_figures){NULL, 0};
 }
+
+bool tgd_draws(const tgd_kind *kind, const char *column)
+{
+    return strcmp(kind->column, column) == 0;
+}
+
+bool tgd_has_bound(const tgd_kind *kind, const tgd_series *series, const tgd_mark *mark)
+{
+    return tgd_draws(kind, "time_us") && !series->raw && mark->y.bound_us > 0 &&
+           isfinite(mark->y.bound_us) && isfinite(mark->y.value) && !mark->point->oversubscribed;
+}
+
+void tgd_widen(double *min, double *max, double value)
+{
+    if (isfinite(value) && value > 0) {
+        *min = isnan(*min) ? value : fmin(*min, value);
+        *max = isnan(*max) ? value : fmax(*max, value);
+    }
+}

@@ -78,4 +78,11 @@ typedef struct {
 tgd_figures tgd_figures_make(const tgd_points *points, const tgd_kind *kinds);
 void tgd_figures_free(tgd_figures *figures);
 
+/* Calls: Local, all. Is this column the value of the kind? Is a lower bound drawn for this mark? (A raw
+ * call stands beside its primitive and that one's.) Makes a range hold a value, unless that is no
+ * number above 0; an empty range is NAN to NAN. */
+bool tgd_draws(const tgd_kind *kind, const char *column);
+bool tgd_has_bound(const tgd_kind *kind, const tgd_series *series, const tgd_mark *mark);
+void tgd_widen(double *min, double *max, double value);
+
 #endif

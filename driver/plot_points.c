@@ -224,6 +224,7 @@ static tgd_point first_look(const row *one, const tgd_words *layers, json_t *fam
                                 : 0,
                    .oversubscribed = number[NUMBER_oversubscribed] > 0,
                    .simulated = strcmp(text[TEXT_clock], "simulated") == 0,
+                   .nodes = number[NUMBER_nodes],
                    .size_bytes = number[NUMBER_size_bytes]};
     p.raw = strncmp(p.op, "raw:", 4) == 0;
     p.machine = strncmp(p.op, "machine:", 8) == 0;
@@ -491,7 +492,7 @@ static void make_points(tgd_points *points, row *rows, int count)
 tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
 {
     row *rows = NULL;
-    *points = (tgd_points){.nodes = NAN, .threads = NAN};
+    *points = (tgd_points){.threads = NAN};
     tg_status status = read_rows(table, &rows);
     if (status.code != TG_OK) {
         free(rows);
@@ -513,7 +514,6 @@ tg_status tgd_points_make(const tgd_table *table, tgd_points *points)
     find_forward(points);
     points->run_id = tgd_copy(table->rows ? rows[0].text[TEXT_run_id] : "");
     points->mpi = tgd_copy(table->rows ? rows[0].text[TEXT_mpi] : "");
-    points->nodes = table->rows ? rows[0].number[NUMBER_nodes] : NAN;
     points->threads = table->rows ? rows[0].number[NUMBER_threads] : NAN;
     free(rows);
     return status;
@@ -530,7 +530,7 @@ void tgd_points_free(tgd_points *points)
     free(points->mpi);
     free(points->machine);
     free(points->about);
-    *points = (tgd_points){.nodes = NAN, .threads = NAN};
+    *points = (tgd_points){.threads = NAN};
 }
 
 void tgd_points_join(tgd_points *points, tgd_points *one, const char *run)

@@ -44,6 +44,7 @@ typedef struct {
     bool layer, raw, machine, adjoint; /* machine: what it can do; adjoint: adjoint or backward */
     bool oversubscribed, simulated;
     int ranks;
+    double nodes;
     int launches; /* rows with status ok; 0: the cell has no value and is not drawn */
     double size_bytes;
     double work;                    /* bytes held or flops of a rank */
@@ -65,8 +66,8 @@ typedef struct {
     char *machine;      /* for the caption; may be NULL; free with the points */
     char
         *about; /* of several runs, for the caption: which they are, how they differ; may be NULL */
-    double nodes, threads; /* of the first row */
-    double band;           /* ratios from 1 / (1 + band) to 1 + band are the same; 0: none */
+    double threads; /* of the first row */
+    double band;    /* ratios from 1 / (1 + band) to 1 + band are the same; 0: none */
 } tgd_points;
 
 /* Calls: Local. Errors: TG_BAD_INPUT: a column that is not there, a number that is not one. The

@@ -141,7 +141,7 @@ static tg_status join_runs(const tgd_words *runs, const tgd_sides *sides, tgd_po
 tg_status tgd_runs_points(const tgd_words *runs, const tgd_selection *selection, tgd_sides *sides,
                           tgd_points *points)
 {
-    *points = (tgd_points){.nodes = (double)NAN, .threads = (double)NAN};
+    *points = (tgd_points){.threads = (double)NAN};
     tg_status status = tgd_sides_read(runs, sides);
     tgd_table **tables = tgd_resize(NULL, runs->count, sizeof(tgd_table *));
     for (int r = 0; r < sides->runs; r++)

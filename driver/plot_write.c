@@ -4,33 +4,14 @@
 #include "driver/plot_write.h"
 
 #include "bench/record.h"
+#include "driver/plain.h"
+#include "driver/plot_caption.h"
 #include "driver/text.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- safe texts ---- */
-
-/* A malloc'ed copy in which every sign but letters, digits and " _.,:+-=*()/" has become '?'. */
-static char *safe(const char *text)
-{
-    char *copy = tgd_copy(text);
-    for (char *c = copy; *c; c++) {
-        const bool letter =
-            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
-        *c = letter || strchr(" _.,:+-=*()/", *c) ? *c : '?';
-    }
-    return copy;
-}
-
-static void put_safe(FILE *file, const char *before, const char *text, const char *after)
-{
-    char *copy = safe(text);
-    fprintf(file, "%s%s%s", before, copy, after);
-    free(copy);
-}
 
 /* ---- the data file ---- */
 
@@ -44,7 +25,7 @@ static void put_number(FILE *file, double value)
 
 static void put_field(FILE *file, const char *text)
 {
-    char *copy = safe(text);
+    char *copy = tgd_plain(text);
     fputc(',', file);
     tgb_csv_field(file, copy);
     free(copy);
@@ -102,14 +83,6 @@ typedef struct {
     const char *unit;
 } view;
 
-static void widen(double *min, double *max, double value)
-{
-    if (isfinite(value) && value > 0) {
-        *min = isnan(*min) ? value : fmin(*min, value);
-        *max = isnan(*max) ? value : fmax(*max, value);
-    }
-}
-
 /* Room beyond the outermost values: 6 % of the axis on each side, and at least a factor of `least`
  * in all. */
 static void pad(double *min, double *max, double least)
@@ -119,24 +92,12 @@ static void pad(double *min, double *max, double least)
     *max *= factor;
 }
 
-static bool named(const tgd_kind *kind, const char *column)
-{
-    return strcmp(kind->column, column) == 0;
-}
-
-/* Is a lower bound drawn for this mark? A raw call stands beside its primitive and that one's. */
-static bool has_bound(const tgd_kind *kind, const tgd_series *series, const tgd_mark *mark)
-{
-    return named(kind, "time_us") && !series->raw && mark->y.bound_us > 0 &&
-           isfinite(mark->y.bound_us) && isfinite(mark->y.value) && !mark->point->oversubscribed;
-}
-
 /* Bounds stay in view, unless they are so far below all times that these could not be told apart. */
 static void widen_to_bounds(view *v, double lowest, double highest)
 {
     v->bounds = isfinite(lowest);
-    widen(&v->y_min, &v->y_max, v->bounds ? fmax(lowest, v->y_min / 5) : NAN);
-    widen(&v->y_min, &v->y_max, v->bounds ? fmin(highest, v->y_max * 5) : NAN);
+    tgd_widen(&v->y_min, &v->y_max, v->bounds ? fmax(lowest, v->y_min / 5) : NAN);
+    tgd_widen(&v->y_min, &v->y_max, v->bounds ? fmin(highest, v->y_max * 5) : NAN);
 }
 
 /* Half the width of a bar, in log2: neighbours do not touch. The marks of one series are all places
@@ -157,32 +118,32 @@ static view view_of(const tgd_figure *figure, const tgd_points *points)
     for (int s = 0; s < figure->count; s++) {
         for (int m = 0; m < figure->series[s].count; m++) {
             const tgd_mark *mark = &figure->series[s].mark[m];
-            widen(&v.x_min, &v.x_max, mark->x);
-            widen(&v.y_min, &v.y_max, mark->y.value);
-            widen(&v.y_min, &v.y_max, mark->y.lo);
-            widen(&v.y_min, &v.y_max, mark->y.hi);
+            tgd_widen(&v.x_min, &v.x_max, mark->x);
+            tgd_widen(&v.y_min, &v.y_max, mark->y.value);
+            tgd_widen(&v.y_min, &v.y_max, mark->y.lo);
+            tgd_widen(&v.y_min, &v.y_max, mark->y.hi);
             if (strcmp(figure->kind->script, "weak") == 0) {
-                widen(&v.y_min, &v.y_max, mark->y.ideal_us);
+                tgd_widen(&v.y_min, &v.y_max, mark->y.ideal_us);
                 v.ideals = v.ideals || isfinite(mark->y.ideal_us);
             }
-            if (has_bound(figure->kind, &figure->series[s], mark))
-                widen(&lowest, &highest, mark->y.bound_us);
+            if (tgd_has_bound(figure->kind, &figure->series[s], mark))
+                tgd_widen(&lowest, &highest, mark->y.bound_us);
             v.stars = v.stars || mark->y.superlinear;
             v.hollow =
                 v.hollow || (mark->point && mark->point->oversubscribed && isfinite(mark->y.value));
         }
     }
     widen_to_bounds(&v, lowest, highest);
-    widen(&v.y_min, &v.y_max, figure->kind->y_ideal);
+    tgd_widen(&v.y_min, &v.y_max, figure->kind->y_ideal);
     if (points->band > 0) {
-        widen(&v.y_min, &v.y_max, 1 / (1 + points->band));
-        widen(&v.y_min, &v.y_max, 1 + points->band);
+        tgd_widen(&v.y_min, &v.y_max, 1 / (1 + points->band));
+        tgd_widen(&v.y_min, &v.y_max, 1 + points->band);
     }
-    if (named(figure->kind, "speedup")) { /* the ideal line stays in view */
-        widen(&v.y_min, &v.y_max, v.x_min);
-        widen(&v.y_min, &v.y_max, v.x_max);
+    if (tgd_draws(figure->kind, "speedup")) { /* the ideal line stays in view */
+        tgd_widen(&v.y_min, &v.y_max, v.x_min);
+        tgd_widen(&v.y_min, &v.y_max, v.x_max);
     }
-    if (named(figure->kind, "time_us") || figure->kind->divided) {
+    if (tgd_draws(figure->kind, "time_us") || figure->kind->divided) {
         const double middle = sqrt(v.y_min * v.y_max);
         v.y_unit = middle >= 1e6 ? 1e6 : middle >= 1e3 ? 1e3 : 1;
         v.unit = middle >= 1e6 ? "s" : middle >= 1e3 ? "ms" : "µs";
@@ -196,11 +157,11 @@ static view view_of(const tgd_figure *figure, const tgd_points *points)
         v.y_max *= 1.15;
         return v;
     }
-    if (named(figure->kind, "efficiency")) { /* a linear axis from 0 */
+    if (tgd_draws(figure->kind, "efficiency")) { /* a linear axis from 0 */
         v.y_max = fmax(1.15, 1.05 * v.y_max);
         return v;
     }
-    pad(&v.y_min, &v.y_max, named(figure->kind, "ratio") ? 2.5 : 6);
+    pad(&v.y_min, &v.y_max, tgd_draws(figure->kind, "ratio") ? 2.5 : 6);
     return v;
 }
 
@@ -332,7 +293,7 @@ static void put_shifts(FILE *file, const tgd_figure *figure, const view *v)
 {
     const tgd_series *any =
         &figure->series[0]; /* its marks, gaps among them, are all places along x */
-    const bool ratios = named(figure->kind, "ratio");
+    const bool ratios = tgd_draws(figure->kind, "ratio");
     double step = 0.012 * log2(v->x_max / v->x_min);
     for (int m = 1; m < any->count && !figure->kind->along_size; m++)
         step = fmin(step, 0.6 * log2(any->mark[m].x / any->mark[m - 1].x) / figure->count);
@@ -356,7 +317,7 @@ static bool is_wide(const tgd_figure *figure)
 static void put_names(FILE *file, const tgd_figure *figure, const view *v, const tgd_paper *paper)
 {
     const bool line =
-        v->ideals || isfinite(figure->kind->y_ideal) || named(figure->kind, "speedup");
+        v->ideals || isfinite(figure->kind->y_ideal) || tgd_draws(figure->kind, "speedup");
     const int names =
         (figure->kind->divided ? TGD_TOTAL : figure->count) + line + v->bounds + v->hollow;
     size_t longest = strlen(v->hollow ? "oversubscribed" : "ideal");
@@ -364,7 +325,7 @@ static void put_names(FILE *file, const tgd_figure *figure, const view *v, const
     fprintf(file, "array label[%d] = [", figure->count);
     for (int s = 0; s < figure->count; s++) {
         const tgd_series *series = &figure->series[s];
-        put_safe(file, s ? ", '" : "'", series->label, "'");
+        tgd_put_plain(file, s ? ", '" : "'", series->label, "'");
         longest = strlen(series->label) > longest ? strlen(series->label) : longest;
         raws += series->raw;
     }
@@ -422,166 +383,12 @@ static void put_gp(FILE *file, const tgd_figure *figure, const tgd_points *point
         put_size_ticks(file, &v, letters);
     else
         put_rank_ticks(file, figure, &v, letters);
-    if (!named(figure->kind, "efficiency") && !figure->kind->divided) {
+    if (!tgd_draws(figure->kind, "efficiency") && !figure->kind->divided) {
         put_log_ticks(file, v.y_min, v.y_max,
-                      named(figure->kind, "speedup") || named(figure->kind, "ratio") ? 2 : 10);
+                      tgd_draws(figure->kind, "speedup") || tgd_draws(figure->kind, "ratio") ? 2
+                                                                                             : 10);
     }
     fprintf(file, "\n%s\n%s\n%s", scripts->style, scripts->script, scripts->write);
-}
-
-/* ---- the caption ---- */
-
-static void put_range(FILE *file, const char *before, double min, double max, char *(*text)(double),
-                      const char *after)
-{
-    char *low = text(min), *high = text(max);
-    fprintf(file, "%s%s", before, low);
-    if (strcmp(low, high) != 0)
-        fprintf(file, " to %s", high);
-    fputs(after, file);
-    free(low);
-    free(high);
-}
-
-static void put_series(FILE *file, const tgd_figure *figure, const tgd_series *series)
-{
-    const tgd_point *one = NULL;
-    double size_min = NAN, size_max = NAN, work_min = NAN, work_max = NAN;
-    for (int m = 0; m < series->count; m++) {
-        const tgd_point *p = series->mark[m].point;
-        if (p) {
-            one = p;
-            widen(&size_min, &size_max, p->size_bytes);
-            widen(&work_min, &work_max, p->work);
-        }
-    }
-    put_safe(file, "  ", series->label, ": ");
-    put_safe(file, "", one->op, "");
-    put_safe(file, " ", one->direction, "");
-    if (*one->part[TGD_PART_ALGORITHM])
-        put_safe(file, ", algorithm ", one->part[TGD_PART_ALGORITHM], "");
-    put_safe(file, ", ", one->part[TGD_PART_DTYPE], "");
-    if (isfinite(size_min))
-        put_range(file, ", tensor of ", size_min, size_max, tgd_bytes_text, "");
-    if (strcmp(figure->kind->scaling, "weak") == 0 && isfinite(work_min)) {
-        put_range(file, ", for each rank ", work_min, work_max,
-                  one->layer ? tgd_flops_text : tgd_bytes_text, one->layer ? "" : " held");
-    }
-    if (figure->kind->along_size)
-        fprintf(file, ", %d rank%s", one->ranks, one->ranks == 1 ? "" : "s");
-    if (series->base && (figure->kind->needs_base || strcmp(figure->kind->script, "weak") == 0)) {
-        fprintf(file, "; base case: %d rank%s, %.4g us", series->base->ranks,
-                series->base->ranks == 1 ? "" : "s", series->base->time_us);
-        if (isfinite(series->base->lo_us))
-            fprintf(file, " (%.4g to %.4g us)", series->base->lo_us, series->base->hi_us);
-    }
-    put_safe(file, ".\n    Case at the last point: ", one->cell_case, "\n");
-}
-
-static void put_interval(FILE *file, const tgd_kind *kind, int launches)
-{
-    fputs("Value of a cell: the median over repetitions of the maximum over ranks", file);
-    fputs(launches > 1 ? "; then the median over launches.\n" : ".\n", file);
-    if (launches <= 1) {
-        fputs("Bars: 95 % exact binomial interval of the median, within one launch; none below 6 "
-              "repetitions.\n",
-              file);
-    } else if (launches < 6) {
-        fputs("Bars: smallest to largest launch (fewer than 6 launches give no interval).\n", file);
-    } else {
-        fputs("Bars: 95 % exact binomial interval of the median over launches.\n", file);
-    }
-    if (kind->needs_base || named(kind, "ratio")) {
-        fputs("Bars of a quotient run between the quotients of opposite ends of both intervals",
-              file);
-        fputs(kind->needs_base ? " (that of the base case too), so they cover at least 90 %.\n"
-                               : ", so they cover at least 90 %.\n",
-              file);
-    }
-}
-
-/* Where the points come from. */
-static void put_origin(FILE *file, const tgd_points *points)
-{
-    if (points->about) {
-        char *about = tgd_copy(points->about), *rest = about;
-        for (char *text = strsep(&rest, "\n"); text; text = strsep(&rest, "\n"))
-            put_safe(file, "", text, *text ? "\n" : "");
-        free(about);
-        return;
-    }
-    if (points->machine)
-        put_safe(file, "Machine: ", points->machine, ". ");
-    put_safe(file, "MPI: ", points->mpi, ".");
-    if (isfinite(points->nodes))
-        fprintf(file, " Nodes: %.0f.", points->nodes);
-    if (isfinite(points->threads))
-        fprintf(file, " BLAS threads of a rank: %.0f.", points->threads);
-    put_safe(file, " Run: ", points->run_id, ".\n");
-}
-
-static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *points,
-                        const tgd_scripts *scripts)
-{
-    (void)scripts;
-    int least = 0, most = 0;
-    bool hollow = false, stars = false, bounds = false, simulated = false;
-    for (int s = 0; s < figure->count; s++) {
-        for (int m = 0; m < figure->series[s].count; m++) {
-            const tgd_mark *mark = &figure->series[s].mark[m];
-            if (mark->point && mark->point->launches > 0) {
-                least = least == 0 || mark->point->launches < least ? mark->point->launches : least;
-                most = mark->point->launches > most ? mark->point->launches : most;
-                hollow = hollow || mark->point->oversubscribed;
-                simulated = simulated || mark->point->simulated;
-                stars = stars || mark->y.superlinear;
-                bounds = bounds || has_bound(figure->kind, &figure->series[s], mark);
-            }
-        }
-    }
-    fprintf(file, "%s.\n", figure->kind->what);
-    if (simulated)
-        fputs("Simulated, not measured: times that SimGrid computes for the platform in the run "
-              "folder.\n",
-              file);
-    fputs("Series:\n", file);
-    for (int s = 0; s < figure->count; s++)
-        put_series(file, figure, &figure->series[s]);
-    if (figure->kind->bars)
-        fprintf(file, "%s\n", figure->kind->bars);
-    else
-        put_interval(file, figure->kind, least);
-    if (points->band > 0)
-        fprintf(file, "Grey band: the same, within %.3g %%.\n", 100 * points->band);
-    fprintf(file, least == most ? "Launches: %d.\n" : "Launches: %d to %d.\n", least, most);
-    if (hollow && !figure->kind->divided) {
-        fputs("Hollow marks: oversubscribed, more ranks than cores. They mean nothing as scaling, "
-              "and no line joins "
-              "them.\n",
-              file);
-    }
-    if (bounds) {
-        fputs("Thin lines: lower bounds from the run's own calibration, the largest of latency, "
-              "link, "
-              "memory and compute; none where ranks share cores.\n",
-              file);
-    }
-    if (stars)
-        fputs("Stars: more than 5 % above the ideal (superlinear).\n", file);
-    if (!figure->kind->along_size && figure->count > 1 &&
-        (named(figure->kind, "ratio") || strcmp(figure->kind->script, "time_ranks") == 0)) {
-        fputs(
-            "Marks that would cover each other stand side by side; the tick is their rank count.\n",
-            file);
-    }
-    if (points->rejected > 0)
-        fprintf(file, "Not drawn: %d rows of the run whose status is not ok.\n", points->rejected);
-    if (hollow && figure->kind->divided)
-        fputs("Bars with a circle: oversubscribed, more ranks than cores.\n", file);
-    if (!figure->kind->divided)
-        fputs("Lines join neighbours that were measured; nothing was measured between them.\n",
-              file);
-    put_origin(file, points);
 }
 
 /* ---- files ---- */
@@ -613,6 +420,13 @@ void tgd_scripts_free(tgd_scripts *scripts)
     free(scripts->style);
     free(scripts->script);
     free(scripts->write);
+}
+
+static void put_caption(FILE *file, const tgd_figure *figure, const tgd_points *points,
+                        const tgd_scripts *scripts)
+{
+    (void)scripts;
+    tgd_put_caption(file, figure, points);
 }
 
 /* The files of a figure: how a name ends and what is put into it. */

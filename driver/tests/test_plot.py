@@ -131,8 +131,15 @@ class Plot(unittest.TestCase):
         with open(os.path.join(self.figures, "layer_speedup_affine.txt"), encoding="utf-8") as file:
             caption = file.read()
         for words in ("base case: 1 rank, 4000 us", "median over repetitions of the maximum over ranks", "binomial",
-                      "Launches: 1.", "oversubscribed", "superlinear", "Made MPI 1.0"):
+                      "Launches: 1.", "oversubscribed", "superlinear", "Made MPI 1.0", " Nodes: 1. "):
             self.assertIn(words, caption)
+
+    def test_nodes(self):
+        """A figure says on how many nodes its own cells ran."""
+        self.draw([dict(row, nodes=row["ranks"]) for row in good_cells()])
+        for name, words in (("time_ranks_broadcast", " Nodes: 1 to "), ("size_time_2ranks", " Nodes: 2. ")):
+            with open(os.path.join(self.figures, name + ".txt"), encoding="utf-8") as file:
+                self.assertIn(words, file.read())
 
     def test_algorithms(self):
         """Twelve at most stand side by side in one figure, with the raw call; one algorithm alone gives none."""
