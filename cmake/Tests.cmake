@@ -10,7 +10,8 @@ set(TENSORGAUGE_MPI_TEST_ENVIRONMENT
 if(TENSORGAUGE_MPICH) # whose ranks never yield by themselves
   add_library(tests_yield MODULE primitives/tests/yield.c)
   target_link_libraries(tests_yield PRIVATE tensorgauge_flags)
-  list(APPEND TENSORGAUGE_MPI_TEST_ENVIRONMENT LD_PRELOAD=$<TARGET_FILE:tests_yield>)
+  list(APPEND TENSORGAUGE_MPI_TEST_ENVIRONMENT # LD_PRELOAD takes no path with a blank
+    LD_PRELOAD=$<TARGET_FILE_NAME:tests_yield> LD_LIBRARY_PATH=$<TARGET_FILE_DIR:tests_yield>)
 endif()
 function(tensorgauge_mpi_test)
   cmake_parse_arguments(T "" "NAME;TARGET;TIMEOUT" "RANKS;ARGS" ${ARGN})

@@ -1,12 +1,17 @@
 /* rma.c: the pieces by MPI_Put into a window of each plan.
  *
- * Every rank has a window with room for what arrives at x and at y, packed. While planning each
+ * Every rank has a window with room for what arrives at x, packed, and one for y. While planning each
  * tells its partners where their pieces belong. A call opens the window to those who send (post),
  * waits until the receivers' windows are open (start), puts one message a partner, and closes both
  * (complete, wait); then the pieces are put or added where they belong, in the partners' order.
  * Only partners wait for each other. A rank with n partners makes n puts of the bytes that they
  * need; bytes are copied once where they are one run in the user's buffer, otherwise twice, and once
  * behind the window.
+ *
+ * One window would do by the standard, but MPICH's MPI_Win_start counts the windows that were opened
+ * to this rank, not whose they are: a partner that is ahead and opens its own for the other direction
+ * is taken for one that is late. In one direction a partner opens its window again only after this
+ * rank has completed.
  *
  * There are MPI libraries that deliver wrong data through windows. A plan therefore first sends
  * numbers that name their sender, receiver and place; when any are wrong, all ranks plan p2p, and
@@ -24,20 +29,19 @@
 
 typedef struct {
     tg_pieces pieces;
-    MPI_Win window;
-    char *memory;        /* of the window */
-    ptrdiff_t start[2];  /* of what arrives at a side, in the window */
+    MPI_Win window[2];   /* for what arrives at a side */
+    char *memory[2];     /* of the windows */
     MPI_Group others[2]; /* a side's partners but this rank */
     int *ranks[2];       /* of others */
     int nothers[2];
     int64_t *place[2]; /* by a side's partners: where in their windows this rank's pieces begin */
     int64_t *told[2];  /* where in this rank's window theirs begin */
-    bool opened;       /* window and others are made */
+    bool opened;       /* windows and others are made */
 } rma;
 
 static char *arrived(const rma *r, tg_space to, const tg_partner *p)
 {
-    return r->memory + r->start[to] + p->offset;
+    return r->memory[to] + p->offset;
 }
 
 /* ---- running ---- */
@@ -46,13 +50,14 @@ static char *arrived(const rma *r, tg_space to, const tg_partner *p)
 static void put_pieces(const tg_op *op, const rma *r, tg_space from, const void *in)
 {
     const tg_side *side = &r->pieces.side[from];
+    const MPI_Win window = r->window[from == TG_Y ? TG_X : TG_Y];
     for (int i = 0; i < side->npartners; i++) {
         const tg_partner *p = &side->partners[i];
         if (tg_is_self(side, p))
             continue;
         const char *pieces = in && tg_is_direct(op, p) ? (const char *)in + p->blocks.block->offset
                                                        : side->packed + p->offset;
-        tg_put(pieces, p->entries, op->dtype, p->rank, r->place[from][i], r->window);
+        tg_put(pieces, p->entries, op->dtype, p->rank, r->place[from][i], window);
     }
 }
 
@@ -62,18 +67,18 @@ static void exchange(const tg_op *op, const rma *r, tg_space to, const void *in)
 {
     const tg_space from = to == TG_Y ? TG_X : TG_Y;
     if (r->nothers[from] > 0) {
-        MPI_Win_start(r->others[from], 0, r->window);
+        MPI_Win_start(r->others[from], 0, r->window[to]);
         put_pieces(op, r, from, in);
-        MPI_Win_complete(r->window);
+        MPI_Win_complete(r->window[to]);
     }
     if (r->nothers[to] > 0)
-        MPI_Win_wait(r->window);
+        MPI_Win_wait(r->window[to]);
 }
 
 static void open_window(const rma *r, tg_space to)
 {
     if (r->nothers[to] > 0)
-        MPI_Win_post(r->others[to], 0, r->window);
+        MPI_Win_post(r->others[to], 0, r->window[to]);
 }
 
 /* The first half opens this rank's window and packs. It puts nothing: MPI_Win_start may wait until
@@ -106,11 +111,11 @@ static void finish(tg_op *op, tg_space to, const void *in, void *out)
 static void release(tg_op *op)
 {
     rma *r = op->state;
-    if (r->opened)
-        MPI_Win_free(&r->window);
     for (tg_space space = TG_X; space <= TG_Y; space++) {
-        if (r->opened)
+        if (r->opened) {
+            MPI_Win_free(&r->window[space]);
             MPI_Group_free(&r->others[space]);
+        }
         free(r->ranks[space]);
         free(r->place[space]);
         free(r->told[space]);
@@ -149,16 +154,16 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
 
 /* ---- planning: windows ---- */
 
-static void make_window(tg_op *op, rma *r)
+static void make_windows(tg_op *op, rma *r)
 {
     MPI_Group all;
-    r->start[TG_Y] = r->pieces.side[TG_X].packed_bytes;
-    const ptrdiff_t bytes = r->start[TG_Y] + r->pieces.side[TG_Y].packed_bytes;
-    MPI_Win_allocate(bytes, 1, MPI_INFO_NULL, op->comm, &r->memory, &r->window);
-    op->held_bytes += bytes;
     MPI_Comm_group(op->comm, &all);
-    for (tg_space space = TG_X; space <= TG_Y; space++)
+    for (tg_space space = TG_X; space <= TG_Y; space++) {
+        const ptrdiff_t bytes = r->pieces.side[space].packed_bytes;
+        MPI_Win_allocate(bytes, 1, MPI_INFO_NULL, op->comm, &r->memory[space], &r->window[space]);
+        op->held_bytes += bytes;
         MPI_Group_incl(all, r->nothers[space], r->ranks[space], &r->others[space]);
+    }
     MPI_Group_free(&all);
     r->opened = true;
 }
@@ -173,7 +178,7 @@ static void tell_places(const tg_op *op, rma *r, tg_space to)
         MPI_Irecv(&r->place[from][i], 1, MPI_INT64_T, sender->partners[i].rank, op->tag, op->comm,
                   &sender->requests[i]);
     for (int i = 0; i < receiver->npartners; i++) {
-        r->told[to][i] = r->start[to] + receiver->partners[i].offset;
+        r->told[to][i] = receiver->partners[i].offset;
         MPI_Isend(&r->told[to][i], 1, MPI_INT64_T, receiver->partners[i].rank, op->tag, op->comm,
                   &receiver->requests[i]);
     }
@@ -271,7 +276,7 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
     if (status.code != TG_OK)
         return status;
     rma *r = op->state;
-    make_window(op, r);
+    make_windows(op, r);
     for (tg_space to = TG_X; to <= TG_Y; to++)
         tell_places(op, r, to);
     if (all_deliver(op, r))
