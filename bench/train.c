@@ -197,6 +197,8 @@ static tg_status train(run *r, bool *stopped)
         }
         status = keep(r);
     }
+    if (*stopped && r->launch->rank == 0)
+        fprintf(stderr, "tgbench: ended by a signal after step %ld of %ld\n", r->state.step, last);
     return status;
 }
 

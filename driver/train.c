@@ -34,6 +34,7 @@ typedef struct {
     FILE *log;
     json_t *record;               /* run.json */
     char refusal[TG_STATUS_TEXT]; /* the last error line of tgbench */
+    bool stopped;                 /* tgbench says that a signal ended it */
     bool terminal;                /* standard error is one: step lines replace each other */
 } training;
 
@@ -183,6 +184,7 @@ static void on_line(void *context, bool is_error, const char *line)
     fprintf(t->log, "%s\n", line);
     if (is_error && strncmp(line, "tgbench: ", 9) == 0)
         snprintf(t->refusal, sizeof t->refusal, "%s", line + 9);
+    t->stopped = t->stopped || (is_error && strncmp(line, "tgbench: ended by a signal", 26) == 0);
     if (is_error || (step && !t->terminal))
         return;
     fprintf(stderr, t->terminal ? "\r\033[K%s" : "%s", line);
@@ -222,8 +224,10 @@ static int launch(training *t)
                              .context = t};
     const double start_s = tgd_now_s();
     tgd_stop_watch();
-    const int status = tgd_child_run(&child);
+    int status = tgd_child_run(&child);
     fprintf(t->log, "exit status %d\n", status);
+    if (status == GOOD && t->stopped) /* MPICH's launcher may forget that of the ranks */
+        status = PARTLY;
     json_t *launches = json_object_get(t->record, "launches");
     json_array_append_new(
         launches, json_pack("{s:i, s:i, s:i, s:i, s:f, s:f, s:i, s:o, s:o}", "launch",

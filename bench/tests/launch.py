@@ -25,6 +25,11 @@ class Bench:
         ours = [line for line in result.stderr.splitlines() if not ranks or line.startswith("tgbench:")]
         return result.returncode, result.stdout, ours
 
+    def stopped(self, status):
+        """Is this what remains of exit status 3 after the launcher had a signal? MPICH's (Hydra 4.0) then may say 0."""
+        version = subprocess.run([self.mpiexec, "--version"], capture_output=True, text=True, timeout=60, check=False)
+        return status == 3 or (status == 0 and "HYDRA" in version.stdout)
+
     def check(self, good, what):
         self.checks += 1
         if not good:
