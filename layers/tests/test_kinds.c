@@ -28,6 +28,7 @@ static const listed cases[] = {
     {12, "relu shape=5 grid=12"},
     {1, "convolution batch=1 channels=1:1 space=1 kernel=1"},
     {1, "convolution batch=0 channels=2:3 space=4x4 kernel=3x3"},
+    {3, "convolution batch=0 channels=2:3 space=7x4 kernel=3x3 padding=1x1 grid=1x1x3x1"},
     {1, "convolution batch=2 channels=6:9 space=5x6x4 kernel=3x2x3 padding=1x0x1 groups=3"},
     {2, "convolution batch=1 channels=4:4 space=6x6 kernel=3x3 padding=1x1 groups=4 grid=1x2x1x1"},
     /* a kernel wider than a rank's block, and more ranks than entries */

@@ -73,6 +73,8 @@ static const char *const lines[] = {
     "repartition shape=13 from=P to=1",
     "repartition shape=0 from=1 to=P",
     "halo shape=1 grid=P kernel=1",
+    "halo shape=0x9 grid=1xP kernel=1x3 padding=0x1",
+    "halo shape=5x0x4 grid=Px1x1 kernel=3x1x1 padding=1x0x0 periodic=1x0x0",
     "halo shape=13 grid=P kernel=3 padding=1",
     /* broadcast and sum_reduce: roots anywhere, groups, disjoint, idle, reordered, empty parts */
     "broadcast shape=5 from=1 from-ranks=1 to=2c",
