@@ -103,9 +103,11 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
             false, a->copy_weight ? a->dweight : weight->gradient, 0);
     if (a->adds_bias)
         sum_rows(a, dy_copy, a->copy_bias ? a->dbias : bias->gradient);
-    a->gemm(a->rows, a->in, a->out, (tgl_factor){.data = dy_copy},
-            (tgl_factor){.data = weight_of(a)}, false, a->copy_x ? a->dx : dx, 0);
-    tgl_op_apply_adjoint(a->copy_x, a->dx, dx);
+    if (!a->base.skips_dx) {
+        a->gemm(a->rows, a->in, a->out, (tgl_factor){.data = dy_copy},
+                (tgl_factor){.data = weight_of(a)}, false, a->copy_x ? a->dx : dx, 0);
+        tgl_op_apply_adjoint(a->copy_x, a->dx, dx);
+    }
     tgl_op_start_adjoint(a->copy_weight, a->dweight, weight->gradient);
     tgl_op_start_adjoint(a->copy_bias, a->dbias, bias->gradient);
 }

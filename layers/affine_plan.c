@@ -337,6 +337,7 @@ static void put_numbers(const tgl_affine_spec *s, const layouts *l, int rank, af
                  bias = a->adds_bias ? (double)a->rows * (double)a->out : 0;
     a->base.flops_forward = product + bias;
     a->base.flops_backward = 2 * product + bias;
+    a->base.flops_dx = product;
 }
 
 static tg_status plan_operators(MPI_Comm comm, const tgl_affine_spec *s, const layouts *l,

@@ -86,16 +86,20 @@ static void backward(tgl_layer *layer, const void *x, const void *dy, void *dx)
     const void *dy_copy = c->sum ? c->y : dy;
     tgl_parameter *weight = &c->parameter[TGL_WEIGHT], *bias = &c->parameter[TGL_BIAS];
     void *dcopied = c->copy_x ? c->dx : dx, *dneeded = c->halo ? c->dneeded : dcopied;
+    const bool skips = c->base.skips_dx;
     tgl_op_apply_adjoint(c->sum, dy, c->y);
     if (c->conv)
-        tgl_conv_backward_data(c->conv, dy_copy, weight_of(c), dneeded);
-    start_halo_adjoint(c, dcopied);
+        tgl_conv_backward_data(c->conv, dy_copy, weight_of(c), skips ? NULL : dneeded);
+    if (!skips)
+        start_halo_adjoint(c, dcopied);
     if (c->conv)
         tgl_conv_backward_weights(c->conv, needed(c, x), dy_copy,
                                   c->copy_weight ? c->dweight : weight->gradient,
                                   c->copy_bias ? c->dbias : bias->gradient);
-    finish_halo(c);
-    tgl_op_apply_adjoint(c->copy_x, c->dx, dx);
+    if (!skips) {
+        finish_halo(c);
+        tgl_op_apply_adjoint(c->copy_x, c->dx, dx);
+    }
     tgl_op_start_adjoint(c->copy_weight, c->dweight, weight->gradient);
     tgl_op_start_adjoint(c->copy_bias, c->dbias, bias->gradient);
 }
@@ -167,6 +171,7 @@ const tgl_kind tgl_convolution = {
     .dtypes = {"f32", "f64"},
     .through = through,
     .backward_factor = 2,
+    .skips_dx = true,
     .linear = true,
     .resolve = tgl_convolution_resolve,
     .plan = plan,

@@ -181,6 +181,7 @@ static tg_status make_local(MPI_Comm comm, const tgl_problem *problem,
                                             (double)tgl_conv_terms(&shape) *
                                             (double)tgl_conv_positions(&shape);
     c->base.flops_backward = 2 * c->base.flops_forward;
+    c->base.flops_dx = c->base.flops_forward;
     status = tgl_conv_plan(comm, place < 0 ? NULL : &shape, c->dtype, s->kernels, &c->base.kernels,
                            &c->conv);
     return status.code == TG_OK ? plan_inside(comm, problem, &own, &x, &y, &shape, c) : status;

@@ -313,6 +313,8 @@ static void backward_data(tgl_conv *conv, const void *dy, const void *w, void *d
     const tensors all = {.dy = in_rows(conv, images_y(s), s->block_y, dy, o->y),
                          .w = w,
                          .dx = s->block_x > 0 ? o->x : dx};
+    if (!dx)
+        return;
     clear(conv, all.dx, s->batch * s->in * input_size(s));
     for_tiles(conv, &all, data_tile);
     from_rows(conv, images_x(s), s->block_x, o->x, dx);

@@ -36,7 +36,8 @@ typedef struct {
     /* Local; cannot fail, allocate nothing. They replace their outputs. forward comes first; then
      * backward_data with the w of that forward; then backward_weights with its x and the dy of
      * backward_data: what a kernel has made of them it may use again, and what it has made of w until
-     * conv->version is another one. bias and db are not looked at without a bias. bring stands for a
+     * conv->version is another one. dx is NULL where nobody wants it. bias and db are not looked at
+     * without a bias. bring stands for a
      * forward whose y others compute: x and w are there for backward. NULL: it needs nothing of it. */
     void (*forward)(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y);
     void (*bring)(tgl_conv *conv, const void *x, const void *w);

@@ -195,6 +195,13 @@ void tgl_changed(tgl_layer *layer)
     layer->version++;
 }
 
+void tgl_skip_dx(tgl_layer *layer)
+{
+    layer->skips_dx = true;
+    layer->flops_backward -= layer->flops_dx;
+    layer->flops_dx = 0;
+}
+
 void tgl_free(tgl_layer **layer)
 {
     if (*layer)

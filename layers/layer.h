@@ -28,6 +28,8 @@ struct tgl_layer {
     const tgl_parameter *parameters; /* of this rank; parameter_count of them */
     int parameter_count;
     double flops_forward, flops_backward; /* of this rank, in one call */
+    double flops_dx;                      /* what of backward is for dx alone */
+    bool skips_dx;                        /* backward leaves dx out */
     const char *kernels;                  /* the row chosen from several; NULL: there is one */
     long version; /* of the parameters' values: from 1, counted by tgl_changed */
 };

@@ -95,7 +95,8 @@ struct tgl_kind {
     const char *dtypes[4];      /* ends with NULL */
     const char *const *through; /* primitives that it is made of; ends with NULL */
     double backward_factor;     /* flops of backward / flops of forward */
-    bool linear;                /* and exact: <dy, y> = <dx, x> + <db, b> is checked */
+    bool skips_dx; /* it can make its gradients without dx, and saves a forward's flops */
+    bool linear;   /* and exact: <dy, y> = <dx, x> + <db, b> is checked */
     /* Local. Fills x, y, words, facts and spec; kind, ranks, dtype and algorithm are there. Errors:
      * TG_BAD_INPUT names the word; what was made is freed by tgl_resolve. */
     tg_status (*resolve)(const tgl_words *words, tgl_problem *problem);
@@ -176,6 +177,10 @@ void tgl_backward_finish(tgl_layer *layer);
 /* Calls: Collective. y as the trained layer gives it: batch_norm with its running statistics, which
  * stay as they are; other layers as forward. No backward follows it. */
 void tgl_infer(tgl_layer *layer, const void *x, void *y);
+
+/* Calls: Local, on every rank of the plan. Nobody wants dx, as of the first layer of a network: from now on
+ * backward makes only the gradients, where the kind skips_dx, and does not look at dx. */
+void tgl_skip_dx(tgl_layer *layer);
 
 /* Calls: Local. To be called after any change of the parameters' values, on every rank of the plan: a
  * layer keeps what its kernel has made of them (their layout) until then. tgl_fill, tgl_network_init,

@@ -30,6 +30,7 @@ struct tgl_network {
     int count;
     stage *stages;
     MPI_Comm comm; /* the caller's */
+    int first;     /* the first layer with parameters: those in front of it have no backward */
     int loss_root; /* the rank that has the loss */
     bool overlap;  /* gradients are summed while the layers in front run backward */
 };
@@ -253,12 +254,22 @@ static tg_status make_buffers(stage *before, stage *s, int rank)
     return good ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for the buffers of a layer");
 }
 
+/* Nobody wants the derivative by the input of the first layer with parameters. */
+static bool skips_dx(const tgl_network *n, int index)
+{
+    return index == n->first && n->stages[index].problem.kind->skips_dx;
+}
+
 static tg_status plan_stage(tgl_network *n, int index, int rank)
 {
     stage *s = &n->stages[index], *before = index > 0 ? s - 1 : NULL;
     tg_status status = tgl_plan(n->comm, &s->problem, &s->layer);
     if (status.code == TG_OK && before)
         status = plan_bring(n->comm, before, s);
+    if (status.code == TG_OK && index < n->first)
+        s->layer->flops_backward = 0;
+    if (status.code == TG_OK && skips_dx(n, index))
+        tgl_skip_dx(s->layer);
     return status.code == TG_OK ? tg_agree(n->comm, make_buffers(before, s, rank)) : status;
 }
 
@@ -292,6 +303,8 @@ static tg_status read_text(const char *text, ptrdiff_t batch, int P, tgl_network
             return status;
         n->count++;
     }
+    while (n->first < n->count && n->stages[n->first].problem.facts.parameters == 0)
+        n->first++;
     return find_loss(n);
 }
 
@@ -350,7 +363,8 @@ tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_netw
     for (int i = 0; i < n->count; i++) {
         const tgl_problem *p = &n->stages[i].problem;
         f->flops += p->facts.flops;
-        f->flops_backward += p->facts.flops * p->kind->backward_factor;
+        if (i >= n->first)
+            f->flops_backward += p->facts.flops * (p->kind->backward_factor - skips_dx(n, i));
         f->busiest_flops += p->facts.busiest_flops;
         for (int k = 0; k < 2; k++)
             f->group = p->facts.group[k] > f->group ? p->facts.group[k] : f->group;
@@ -426,15 +440,15 @@ void tgl_network_backward(tgl_network *n)
     MPI_Comm_rank(n->comm, &rank);
     if (rank == n->loss_root)
         last->problem.dtype->put(last->dy, 0, 1);
-    for (int i = n->count - 1; i >= 0; i--) {
+    for (int i = n->count - 1; i >= n->first; i--) {
         stage *s = &n->stages[i];
         tgl_backward_start(s->layer, s->x, s->dy, s->dx);
         if (!n->overlap)
             tgl_backward_finish(s->layer);
-        if (s->bring)
+        if (s->bring && i > n->first)
             tg_apply_adjoint(s->bring, s->dx, n->stages[i - 1].dy);
     }
-    for (int i = n->count - 1; n->overlap && i >= 0; i--)
+    for (int i = n->count - 1; n->overlap && i >= n->first; i--)
         tgl_backward_finish(n->stages[i].layer);
 }
 

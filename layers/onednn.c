@@ -495,7 +495,10 @@ static void bring(tgl_conv *conv, const void *x, const void *w)
 static void backward_data(tgl_conv *conv, const void *dy, const void *w, void *dx)
 {
     own *o = conv->own;
-    run(&o->data, conv->version, (void *[ARGUMENTS]){(void *)dy, (void *)w, dx});
+    if (dx)
+        run(&o->data, conv->version, (void *[ARGUMENTS]){(void *)dy, (void *)w, dx});
+    else
+        bring_argument(&o->data, 0, (void *)dy, conv->version);
 }
 
 static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void *dw, void *db)

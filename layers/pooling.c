@@ -9,6 +9,7 @@
 #include "layers/taps.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ struct pooling {
     tg_op *halo; /* NULL: x is used where it lies */
     void *needed, *dneeded;
     tgl_conv_shape shape; /* of this rank; batch counts images and channels, or blocks of them */
-    ptrdiff_t *taken;     /* max_pool: the entry of its image that each output took, -1: none */
+    int32_t *taken;       /* max_pool: the entry of its image that each output took, -1: none */
     double *share;        /* avg_pool: 1 / divisor of each output of an image */
     tgl_images images;    /* y, in blocks of so many channels; 0: in rows */
     int block;
@@ -52,23 +53,40 @@ static seen seen_of(const tgl_conv_shape *s, int d, ptrdiff_t q)
     return v;
 }
 
-/* For all outputs of an image and all entries that each sees: `entry` is its place in the image. */
-#define FOR_OUTPUTS(s, at)                                                                         \
-    for (ptrdiff_t at = 0, q0 = 0; q0 < (s)->output[0]; q0++)                                      \
-        for (ptrdiff_t q1 = 0; q1 < (s)->output[1]; q1++)                                          \
-            for (ptrdiff_t q2 = 0; q2 < (s)->output[2]; q2++, at++)
+/* The outputs [lo, hi) of a row whose tap k sees an entry; that of output q is `first` + q stride. */
+typedef struct {
+    ptrdiff_t lo, hi, first;
+} run;
 
-#define FOR_SEEN(s, entry)                                                                         \
-    for (seen v0 = seen_of(s, 0, q0), v1 = seen_of(s, 1, q1), v2 = seen_of(s, 2, q2), *once = &v0; \
-         once; once = NULL)                                                                        \
+static run run_of(const tgl_conv_shape *s, ptrdiff_t k)
+{
+    run r = {.first = k * s->dilation[2] - s->before[2]};
+    const ptrdiff_t stride = s->stride[2], room = s->input[2] - r.first;
+    r.lo = r.first < 0 ? (-r.first + stride - 1) / stride : 0;
+    r.hi = room <= 0 ? 0 : (room + stride - 1) / stride;
+    r.hi = r.hi < s->output[2] ? r.hi : s->output[2];
+    return r;
+}
+
+/* For all rows of outputs of an image: `row` is the place of the first one. */
+#define FOR_ROWS(s, row)                                                                           \
+    for (ptrdiff_t row = 0, q0 = 0; q0 < (s)->output[0]; q0++)                                     \
+        for (ptrdiff_t q1 = 0; q1 < (s)->output[1]; q1++, row += (s)->output[2])
+
+/* For all taps of a row, and all its outputs that see an entry there: `entry` is its place in the image. A
+ * tap is done for the whole row at once, so that the innermost loop has no branches. */
+#define FOR_SEEN(s, q, entry)                                                                      \
+    for (seen v0 = seen_of(s, 0, q0), v1 = seen_of(s, 1, q1), *once = &v0; once; once = NULL)      \
         for (ptrdiff_t k0 = v0.lo; k0 < v0.hi; k0++)                                               \
             for (ptrdiff_t k1 = v1.lo; k1 < v1.hi; k1++)                                           \
-                for (ptrdiff_t k2 = v2.lo,                                                         \
-                               entry = ((v0.start + k0 * (s)->dilation[0]) * (s)->input[1] +       \
-                                        v1.start + k1 * (s)->dilation[1]) *                        \
-                                           (s)->input[2] +                                         \
-                                       v2.start + k2 * (s)->dilation[2];                           \
-                     k2 < v2.hi; k2++, entry += (s)->dilation[2])
+                for (ptrdiff_t k2 = 0; k2 < (s)->kernel[2]; k2++)                                  \
+                    for (run r = run_of(s, k2), *again = &r; again; again = NULL)                  \
+                        for (ptrdiff_t q = r.lo, entry = ((v0.start + k0 * (s)->dilation[0]) *     \
+                                                              (s)->input[1] +                      \
+                                                          v1.start + k1 * (s)->dilation[1]) *      \
+                                                             (s)->input[2] +                       \
+                                                         r.first + r.lo * (s)->stride[2];          \
+                             q < r.hi; q++, entry += (s)->stride[2])
 
 #define FOR_LANES(lanes) for (ptrdiff_t c = 0; c < (lanes); c++)
 
@@ -77,17 +95,24 @@ static seen seen_of(const tgl_conv_shape *s, int d, ptrdiff_t q)
     static void max_forward_##suffix(const pooling *p, const void *from, void *to,                 \
                                      ptrdiff_t first)                                              \
     {                                                                                              \
-        const type *x = from;                                                                      \
-        type *y = to, most[lanes];                                                                 \
-        FOR_OUTPUTS(&p->shape, at)                                                                 \
+        const type *restrict x = from;                                                             \
+        const ptrdiff_t width = p->shape.output[2] * (lanes);                                      \
+        FOR_ROWS(&p->shape, row)                                                                   \
         {                                                                                          \
-            ptrdiff_t *taken = p->taken + (first + at) * (lanes);                                  \
-            FOR_LANES(lanes) most[c] = (type)-INFINITY, taken[c] = -1;                             \
-            FOR_SEEN(&p->shape, entry)                                                             \
+            type *restrict most = (type *)to + row * (lanes);                                      \
+            int32_t *restrict taken = p->taken + (first + row) * (lanes);                          \
+            for (ptrdiff_t i = 0; i < width; i++)                                                  \
+                most[i] = (type)-INFINITY, taken[i] = -1;                                          \
+            FOR_SEEN(&p->shape, q, entry)                                                          \
             FOR_LANES(lanes)                                                                       \
-            if (taken[c] < 0 || x[entry * (lanes) + c] > most[c])                                  \
-                most[c] = x[entry * (lanes) + c], taken[c] = entry * (lanes) + c;                  \
-            FOR_LANES(lanes) y[at * (lanes) + c] = most[c];                                        \
+            {                                                                                      \
+                const type value = x[entry * (lanes) + c], before = most[q * (lanes) + c];         \
+                const int32_t place = (int32_t)(entry * (lanes) + c),                              \
+                              old = taken[q * (lanes) + c];                                        \
+                const bool takes = (value > before) | (old < 0) | isnan(value);                    \
+                most[q * (lanes) + c] = takes ? value : before;                                    \
+                taken[q * (lanes) + c] = takes ? place : old;                                      \
+            }                                                                                      \
         }                                                                                          \
     }                                                                                              \
     static void max_backward_##suffix(const pooling *p, const void *from, void *to,                \
@@ -103,26 +128,29 @@ static seen seen_of(const tgl_conv_shape *s, int d, ptrdiff_t q)
     static void avg_forward_##suffix(const pooling *p, const void *from, void *to,                 \
                                      ptrdiff_t first)                                              \
     {                                                                                              \
-        const type *x = from;                                                                      \
-        type *y = to, sum[lanes];                                                                  \
+        const type *restrict x = from;                                                             \
         (void)first;                                                                               \
-        FOR_OUTPUTS(&p->shape, at)                                                                 \
+        FOR_ROWS(&p->shape, row)                                                                   \
         {                                                                                          \
-            FOR_LANES(lanes) sum[c] = 0;                                                           \
-            FOR_SEEN(&p->shape, entry)                                                             \
-            FOR_LANES(lanes) sum[c] += x[entry * (lanes) + c];                                     \
-            FOR_LANES(lanes) y[at * (lanes) + c] = sum[c] * (type)p->share[at];                    \
+            type *restrict sum = (type *)to + row * (lanes);                                       \
+            for (ptrdiff_t i = 0; i < p->shape.output[2] * (lanes); i++)                           \
+                sum[i] = 0;                                                                        \
+            FOR_SEEN(&p->shape, q, entry)                                                          \
+            FOR_LANES(lanes) sum[q * (lanes) + c] += x[entry * (lanes) + c];                       \
+            for (ptrdiff_t q = 0; q < p->shape.output[2]; q++)                                     \
+                FOR_LANES(lanes) sum[q * (lanes) + c] *= (type)p->share[row + q];                  \
         }                                                                                          \
     }                                                                                              \
     static void avg_backward_##suffix(const pooling *p, const void *from, void *to,                \
                                       ptrdiff_t first)                                             \
     {                                                                                              \
-        const type *dy = from;                                                                     \
-        type *dx = to;                                                                             \
+        const type *restrict dy = from;                                                            \
+        type *restrict dx = to;                                                                    \
         (void)first;                                                                               \
-        FOR_OUTPUTS(&p->shape, at)                                                                 \
-        FOR_SEEN(&p->shape, entry)                                                                 \
-        FOR_LANES(lanes) dx[entry * (lanes) + c] += dy[at * (lanes) + c] * (type)p->share[at];     \
+        FOR_ROWS(&p->shape, row)                                                                   \
+        FOR_SEEN(&p->shape, q, entry)                                                              \
+        FOR_LANES(lanes)                                                                           \
+        dx[entry * (lanes) + c] += dy[(row + q) * (lanes) + c] * (type)p->share[row + q];          \
     }
 
 POOL(float, 1, f32)
@@ -367,6 +395,11 @@ static tg_status make_local(const tgl_problem *problem, int rank, pooling *p)
                     outputs = tg_store_entries(&problem->store_y, &y);
     p->base.flops_forward = p->base.flops_backward =
         (double)tg_box_count(&y) * (double)tgl_taps_count(&s->taps);
+    if (bytes_x(p) / problem->dtype->size > INT32_MAX)
+        return tg_fail(TG_BAD_INPUT,
+                       "shape: %zu entries of a channel (or block of them) on rank %d; expected at "
+                       "most %d, that they can be counted",
+                       bytes_x(p) / problem->dtype->size, rank, INT32_MAX);
     if (p->halo) {
         p->needed = tgl_buffer(count, problem->dtype);
         p->dneeded = tgl_buffer(count, problem->dtype);

@@ -173,6 +173,50 @@ static inline void check_adjoint(const setup *s)
     CHECK(gap == 0, "<dy, y> - <dx, x> - <db, b> is %g: %s", gap, s->text);
 }
 
+/* Copies all gradients to or compares them with a buffer that has room for them. */
+static inline bool same_gradients(const setup *s, char *kept, bool copy)
+{
+    const tgl_parameter *p;
+    bool same = true;
+    for (int i = 0; (p = tgl_parameter_at(s->layer, i)); i++) {
+        const size_t size = (size_t)tg_box_count(&p->box) * s->problem.dtype->size;
+        if (p->gradient && copy)
+            memcpy(kept, p->gradient, size);
+        else if (p->gradient)
+            same = same && memcmp(kept, p->gradient, size) == 0;
+        kept += size;
+    }
+    return same;
+}
+
+/* Without dx the gradients have the same bits, and dx stays as it is. */
+static inline void check_skip(setup *s)
+{
+    const tgl_parameter *p;
+    size_t entries = 1, bytes = (size_t)s->x_count * s->problem.dtype->size;
+    for (int i = 0; (p = tgl_parameter_at(s->layer, i)); i++)
+        entries += (size_t)tg_box_count(&p->box);
+    char *kept = calloc(entries, s->problem.dtype->size), *dx = s->dx;
+    tgl_fill(s->layer, SEED, s->x, s->dy);
+    tgl_forward(s->layer, s->x, s->y);
+    tgl_backward(s->layer, s->x, s->dy, s->dx);
+    same_gradients(s, kept, true);
+    const double flops = tgl_flops_backward(s->layer);
+    tgl_skip_dx(s->layer);
+    CHECK(tgl_flops_backward(s->layer) <= flops, "more flops without dx: %s", s->text);
+    for (size_t i = 0; i < bytes; i++)
+        dx[i] = (char)(i % 101);
+    tgl_fill(s->layer, SEED, s->x, s->dy);
+    tgl_forward(s->layer, s->x, s->y);
+    tgl_backward(s->layer, s->x, s->dy, s->dx);
+    size_t touched = 0;
+    for (size_t i = 0; i < bytes; i++)
+        touched += dx[i] != (char)(i % 101);
+    CHECK(touched == 0, "%zu bytes of dx touched: %s", touched, s->text);
+    CHECK(same_gradients(s, kept, false), "other gradients without dx: %s", s->text);
+    free(kept);
+}
+
 static inline void check_case(const char *text, int P, int rank)
 {
     setup s;
@@ -181,6 +225,8 @@ static inline void check_case(const char *text, int P, int rank)
         if (s.problem.kind->linear)
             check_adjoint(&s);
         check_spoiled(&s);
+        if (s.problem.kind->skips_dx)
+            check_skip(&s);
     }
     end(&s);
 }
