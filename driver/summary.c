@@ -323,6 +323,23 @@ static char *bytes_text(double bytes)
     return tgd_format("%.4g %s", bytes, units[unit]);
 }
 
+/* The median of a column over the launches of a row's cell, by its build, and how many have it. */
+static double over_launches(const tgd_table *cells, int row, const char *name, int *launches)
+{
+    view v;
+    series s = {tgd_resize(NULL, cells->rows, sizeof *s.value), 0};
+    if (make_view(cells, &v).code == TG_OK)
+        for (int i = 0; i < cells->rows; i++)
+            if (is_ok(&v, i) && compare_cells(&v, i, row) == 0 &&
+                strcmp(tgd_row_text(cells, i, "build"), tgd_row_text(cells, row, "build")) == 0 &&
+                !isnan(tgd_row_number(cells, i, name)))
+                s.value[s.count++] = tgd_row_number(cells, i, name);
+    const double median = median_of(&s);
+    *launches = s.count;
+    free(s.value);
+    return median;
+}
+
 /* The smallest rank count above 1, at which "latency" and "bandwidth" have their usual meaning. */
 static int smallest_group(const tgd_table *cells)
 {
@@ -361,9 +378,11 @@ static void print_crowded(const tgd_table *cells, FILE *out)
     tgd_words_free(&crowded);
 }
 
-/* Whose number it is, where there are several builds. */
-static void print_build(const tgd_table *cells, int row, FILE *out)
+/* Of how many launches the number is, and whose it is, where there are several builds. */
+static void print_whose(const tgd_table *cells, int row, int launches, FILE *out)
 {
+    if (launches > 1)
+        fprintf(out, ", median of %d launches", launches);
     const char *mine = tgd_row_text(cells, row, "build");
     for (int i = 0; i < cells->rows; i++) {
         if (strcmp(tgd_row_text(cells, i, "build"), mine) != 0) {
@@ -377,22 +396,23 @@ static void print_build(const tgd_table *cells, int row, FILE *out)
 void tgd_summary_print(const tgd_table *cells, FILE *out)
 {
     const int ranks = smallest_group(cells);
+    int launches;
     for (size_t i = 0; ranks > 0 && i < sizeof facts / sizeof *facts; i++) {
         const int row = best_row(cells, facts[i].op, ranks, facts[i].pick, facts[i].sign);
         if (row < 0 || isnan(tgd_row_number(cells, row, facts[i].value)))
             continue;
         char *size = bytes_text(tgd_row_number(cells, row, "size_bytes"));
         fprintf(out, "  %s of %s at %d ranks: %.3g %s", facts[i].op, size, ranks,
-                tgd_row_number(cells, row, facts[i].value), facts[i].unit);
-        print_build(cells, row, out);
+                over_launches(cells, row, facts[i].value, &launches), facts[i].unit);
+        print_whose(cells, row, launches, out);
         free(size);
     }
     const int row = best_row(cells, "affine", 0, "gflops", 1);
     if (row >= 0) {
         const double count = tgd_row_number(cells, row, "ranks");
         fprintf(out, "  affine forward at %.0f rank%s: %.3g GFLOP/s in all", count,
-                count > 1 ? "s" : "", tgd_row_number(cells, row, "gflops"));
-        print_build(cells, row, out);
+                count > 1 ? "s" : "", over_launches(cells, row, "gflops", &launches));
+        print_whose(cells, row, launches, out);
     }
     print_crowded(cells, out);
 }

@@ -27,7 +27,7 @@ typedef struct {
 tg_status tgd_summary_count(const tgd_table *cells, tgd_counts *counts);
 
 /* Calls: Local. At most five lines for a person, each after two blanks: latency, bandwidth,
- * GFLOP/s, and rank counts that share cores. Cells that are not there give no line. */
+ * GFLOP/s (medians over launches), and rank counts that share cores. Cells that are not there give no line. */
 void tgd_summary_print(const tgd_table *cells, FILE *out);
 
 #endif
