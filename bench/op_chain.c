@@ -154,7 +154,7 @@ static void run(tgb_work *work)
 
 static ptrdiff_t messages(const tgb_work *work)
 {
-    return tg_op_messages(work->op);
+    return tg_op_messages(work->op, false);
 }
 
 static void free_work(tgb_work *work)

@@ -491,7 +491,7 @@ static double adjoint_gap(tgb_work *work)
 
 static ptrdiff_t messages(const tgb_work *work)
 {
-    return tg_op_messages(work->op);
+    return tg_op_messages(work->op, strcmp(work->direction->name, "adjoint") == 0);
 }
 
 /* ---- rows ---- */

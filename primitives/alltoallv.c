@@ -195,7 +195,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op, bool *fits)
     tg_status status = tg_pieces_plan(&v->pieces, problem, op, pack);
     if (status.code == TG_OK)
         status = tg_members_find(problem, op, &v->members);
-    op->messages = -1;
+    tg_set_messages(op, -1);
     *fits = side_fits(&v->pieces.side[TG_X]) && side_fits(&v->pieces.side[TG_Y]);
     for (tg_space space = TG_X; *fits && status.code == TG_OK && space <= TG_Y; space++)
         status = plan_side(op, v, space);

@@ -200,7 +200,7 @@ static tg_status plan_inside(const tg_problem *problem, const tg_op *op,
                      .dtype = op->dtype,
                      .in_place = op->in_place,
                      .view = {op->view[TG_X], op->view[TG_Y]},
-                     .messages = -1,
+                     .messages = {-1, -1},
                      .held_bytes = (ptrdiff_t)sizeof **made,
                      .algorithm = {algorithm->name, algorithm->name}};
     status = algorithm->plan(&inside, *made);
@@ -385,7 +385,8 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
     if (status.code == TG_OK) {
         const tg_op *x = c->made[TG_X], *y = c->made[TG_Y];
         op->held_bytes += x->held_bytes + (y != x ? y->held_bytes : 0);
-        op->messages = x->messages == y->messages ? x->messages : -1;
+        op->messages[TG_X] = x->messages[TG_X];
+        op->messages[TG_Y] = y->messages[TG_Y];
     }
     return status;
 }

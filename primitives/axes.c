@@ -223,9 +223,9 @@ static tg_status plan_stages(const tg_problem *problem, tg_op *op, axes *s)
         if (!tg_has_axis_stage(problem, a))
             continue;
         status = plan_stage(problem, s, a);
-        messages += s->inside.messages;
+        messages += s->inside.messages[TG_Y];
     }
-    op->messages = messages;
+    tg_set_messages(op, messages);
     op->held_bytes += s->inside.held_bytes;
     return status;
 }
@@ -266,7 +266,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
     op->run = run;
     op->start = start;
     op->finish = finish;
-    op->messages = 0;
+    tg_set_messages(op, 0);
     if (tg_layout_place(&problem->y, op->rank) < 0)
         return tg_success();
     const tg_status status = plan_stages(problem, op, s);

@@ -57,8 +57,11 @@ static tg_status make_chain(tg_op *second, tg_op *first, tg_op *op)
     *c = (chain){first, second, middle};
     op->view[TG_X] = first->view[first->flipped ? TG_Y : TG_X];
     op->view[TG_Y] = second->view[second->flipped ? TG_X : TG_Y];
-    if (first->messages >= 0 && second->messages >= 0)
-        op->messages = first->messages + second->messages;
+    for (tg_space to = TG_X; to <= TG_Y; to++) {
+        const ptrdiff_t one = tg_op_messages(first, to == TG_X),
+                        other = tg_op_messages(second, to == TG_X);
+        op->messages[to] = one >= 0 && other >= 0 ? one + other : -1;
+    }
     op->held_bytes += first->held_bytes + second->held_bytes;
     op->algorithm[TG_X] = op->algorithm[TG_Y] = "several";
     op->state = c;

@@ -114,7 +114,7 @@ void tg_start_again(tg_op *op, ptrdiff_t held_bytes)
     op->release = NULL;
     op->start = op->finish = NULL;
     op->state = NULL;
-    op->messages = -1;
+    tg_set_messages(op, -1);
     op->held_bytes = held_bytes;
 }
 

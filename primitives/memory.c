@@ -98,7 +98,7 @@ static tg_status plan(const tg_problem *problem, tg_op *op)
 {
     memory *m = tg_keep(op, (ptrdiff_t)sizeof *m);
     tg_status status = tg_check_memory(m, (ptrdiff_t)sizeof *m);
-    op->messages = 0;
+    tg_set_messages(op, 0);
     if (m) {
         m->map = problem->primitive->regions;
         op->state = m;

@@ -243,7 +243,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op)
     op->start = start;
     op->finish = finish;
     tg_status status = tg_pieces_plan(&n->pieces, problem, op, pack);
-    op->messages = -1;
+    tg_set_messages(op, -1);
     n->arrives_packed = op->in_place || tg_pieces_add(&n->pieces, TG_X);
     for (tg_space space = TG_X; status.code == TG_OK && space <= TG_Y; space++)
         status = plan_side(op, n, space);

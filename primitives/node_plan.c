@@ -174,9 +174,10 @@ static tg_status plan_flows(tg_op *op, tg_node_pieces *n)
         return tg_check_memory(NULL, tg_largest_chunk);
     status = tg_messages_plan(op, &n->pieces);
     const tg_side *x = &n->pieces.side[TG_X];
-    op->messages = 0;
+    ptrdiff_t messages = 0;
     for (int i = 0; i < x->npartners; i++)
-        op->messages += x->partners[i].messages;
+        messages += x->partners[i].messages;
+    tg_set_messages(op, messages);
     return status;
 }
 

@@ -135,7 +135,7 @@ tg_op *tg_op_new(tg_comm *comm, const tg_dtype *dtype)
     op->comm = comm->mpi;
     op->tag = comm->tag;
     op->dtype = dtype;
-    op->messages = -1;
+    tg_set_messages(op, -1);
     op->held_bytes = (ptrdiff_t)sizeof *op;
     MPI_Comm_rank(op->comm, &op->rank);
     MPI_Comm_size(op->comm, &op->size);
@@ -369,14 +369,19 @@ ptrdiff_t tg_op_y_bytes(const tg_op *op)
     return tg_view_bytes(&op->view[op->flipped ? TG_X : TG_Y]);
 }
 
+void tg_set_messages(tg_op *op, ptrdiff_t messages)
+{
+    op->messages[TG_X] = op->messages[TG_Y] = messages;
+}
+
 const char *tg_op_algorithm(const tg_op *op, bool adjoint)
 {
     return op->algorithm[op->flipped == adjoint ? TG_Y : TG_X];
 }
 
-ptrdiff_t tg_op_messages(const tg_op *op)
+ptrdiff_t tg_op_messages(const tg_op *op, bool adjoint)
 {
-    return op->messages;
+    return op->messages[op->flipped == adjoint ? TG_Y : TG_X];
 }
 
 ptrdiff_t tg_op_held_bytes(const tg_op *op)

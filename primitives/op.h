@@ -20,11 +20,13 @@ struct tg_op {
     const char *algorithm[2]; /* that runs, by the side that is made */
     bool flipped;             /* x and y have changed places: F* is what runs forward */
     tg_view view[2];          /* this rank's buffers, by tg_space of the unflipped operator */
-    ptrdiff_t messages;       /* that this rank sends in one run; -1: the library decides */
-    ptrdiff_t held_bytes;     /* that the plan keeps on this rank */
-    void *sum[2];       /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
-    tg_blocks whole[2]; /* TG_ACCUMULATE: all entries of the buffers */
-    void *state;        /* of the algorithm */
+    /* That this rank sends in one run, by the side that is made; -1: the library decides. Towards x it
+     * may be the number towards y: over all ranks that is right, unless sums are cut into segments. */
+    ptrdiff_t messages[2];
+    ptrdiff_t held_bytes; /* that the plan keeps on this rank */
+    void *sum[2];         /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
+    tg_blocks whole[2];   /* TG_ACCUMULATE: all entries of the buffers */
+    void *state;          /* of the algorithm */
     /* Run towards side `to` (TG_Y: F, TG_X: F*), replacing what is there. in == out when in_place.
      */
     void (*run)(tg_op *op, tg_space to, const void *in, void *out);
@@ -40,6 +42,8 @@ struct tg_op {
     void (*release)(tg_op *op); /* frees state; Collective; may find it half made */
 };
 
+/* Calls: Local. As many messages in both directions; -1: the library decides. */
+void tg_set_messages(tg_op *op, ptrdiff_t messages);
 /* Calls: Local. For an algorithm whose run is no more than its two halves. */
 void tg_set_halves(tg_op *op, void (*start)(tg_op *op, tg_space to, const void *in, void *out),
                    void (*finish)(tg_op *op, tg_space to, const void *in, void *out));

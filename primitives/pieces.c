@@ -241,8 +241,8 @@ tg_status tg_pieces_plan(tg_pieces *e, const tg_problem *problem, tg_op *op, con
     }
     const tg_side *sender = &e->side[TG_X];
     if (status.code == TG_OK)
-        op->messages =
-            sender->messages - (sender->self < 0 ? 0 : sender->partners[sender->self].messages);
+        tg_set_messages(op, sender->messages -
+                                (sender->self < 0 ? 0 : sender->partners[sender->self].messages));
     return status;
 }
 

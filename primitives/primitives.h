@@ -196,9 +196,10 @@ tg_box tg_op_y(const tg_op *op);
 ptrdiff_t tg_op_x_bytes(const tg_op *op);
 ptrdiff_t tg_op_y_bytes(const tg_op *op);
 
-/* Calls: Local. Point-to-point messages that this rank sends in one apply; -1 when the MPI library
- * decides. */
-ptrdiff_t tg_op_messages(const tg_op *op);
+/* Calls: Local. Point-to-point messages that this rank sends in one apply or adjoint; -1 when the MPI
+ * library decides. In one of the two directions it may be what the rank receives instead: over all ranks
+ * that is as many. */
+ptrdiff_t tg_op_messages(const tg_op *op, bool adjoint);
 
 /* Calls: Local, without MPI and without a plan. What one apply, or one apply of the adjoint, costs by
  * the steps that the problem's algorithm would plan. Units: bytes. Errors: as tg_plan's. */

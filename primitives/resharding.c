@@ -439,7 +439,7 @@ static tg_status plan_y(const tg_problem *problem, tg_op *op, resharding *r)
     }
     r->ncrossing = own->count;
     r->nown = own->count * others;
-    op->messages = r->nown;
+    tg_set_messages(op, r->nown);
     r->terms = tg_keep(op, others * own->side->packed_bytes);
     if (!r->terms)
         return tg_check_memory(NULL, others * own->side->packed_bytes);
@@ -453,7 +453,7 @@ static tg_status plan_y(const tg_problem *problem, tg_op *op, resharding *r)
 static tg_status plan_x(const tg_problem *problem, tg_op *op, resharding *r)
 {
     r->ncrossing = r->given.count;
-    op->messages = r->ncrossing;
+    tg_set_messages(op, r->ncrossing);
     return place_streams(problem, op, TG_X, false, &r->given);
 }
 

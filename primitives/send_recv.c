@@ -139,7 +139,7 @@ static tg_status find_ends(const tg_problem *problem, tg_op *op, ends *e)
     for (tg_space space = TG_X; !e->plain && e->entries > 0 && space <= TG_Y; space++)
         e->type[space] = tg_blocks_type(&e->whole[space], op->dtype);
     e->messages = e->plain ? tg_count_calls(e->entries) : e->entries > 0;
-    op->messages = is_end(op, e, TG_X) ? e->messages : 0;
+    tg_set_messages(op, is_end(op, e, TG_X) ? e->messages : 0);
     e->requests = tg_keep(op, e->messages * (ptrdiff_t)sizeof *e->requests);
     return tg_check_memory(e->requests, e->messages * (ptrdiff_t)sizeof *e->requests);
 }

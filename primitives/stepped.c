@@ -51,6 +51,14 @@ static tg_status plan_group(tg_op *op, const tg_pattern *pattern, bool all_sum, 
     return packs ? tg_check_memory(made->packed, bytes) : status;
 }
 
+/* Copies towards y and sums towards x; a sum for all ranks is both, and its own adjoint. */
+static void add_messages(tg_op *op, const tg_schedule *s, bool all_sum)
+{
+    const ptrdiff_t copies = tg_schedule_messages(s, false), sums = tg_schedule_messages(s, true);
+    op->messages[TG_Y] += copies + (all_sum ? sums : 0);
+    op->messages[TG_X] += sums + (all_sum ? copies : 0);
+}
+
 static tg_status plan_groups(const tg_problem *problem, tg_op *op, const tg_pattern *pattern,
                              bool all_sum)
 {
@@ -59,7 +67,7 @@ static tg_status plan_groups(const tg_problem *problem, tg_op *op, const tg_patt
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *g);
     op->state = g;
     op->release = release_groups;
-    op->messages = 0;
+    tg_set_messages(op, 0);
     tg_holders found[2];
     tg_status status = tg_find_holders(problem, op, found, &g->ngroups);
     for (int i = 0; i < g->ngroups; i++)
@@ -67,8 +75,7 @@ static tg_status plan_groups(const tg_problem *problem, tg_op *op, const tg_patt
     for (int i = 0; status.code == TG_OK && i < g->ngroups; i++) {
         status = plan_group(op, pattern, all_sum, &g->group[i]);
         if (status.code == TG_OK)
-            op->messages += tg_schedule_messages(&g->group[i].schedule, false) +
-                            (all_sum ? tg_schedule_messages(&g->group[i].schedule, true) : 0);
+            add_messages(op, &g->group[i].schedule, all_sum);
     }
     return status;
 }
@@ -310,7 +317,7 @@ static tg_status plan_gather(const tg_problem *problem, tg_op *op, const tg_patt
     op->state = g;
     op->release = release_gather;
     tg_set_halves(op, start_gather, finish_gather);
-    op->messages = 0;
+    tg_set_messages(op, 0);
     g->member = tg_layout_place(&problem->y, op->rank) >= 0;
     if (!g->member)
         return tg_success();
@@ -322,7 +329,7 @@ static tg_status plan_gather(const tg_problem *problem, tg_op *op, const tg_patt
     status = tg_schedule_plan(op, pattern, &m, of->starts[of->size], of->starts, &g->schedule);
     if (status.code != TG_OK)
         return status;
-    op->messages = tg_schedule_messages(&g->schedule, false);
+    add_messages(op, &g->schedule, false);
     const ptrdiff_t bytes = of->starts[of->size] * (ptrdiff_t)op->dtype->size;
     g->packed = tg_keep(op, bytes);
     return tg_check_memory(g->packed, bytes);

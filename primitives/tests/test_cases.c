@@ -178,7 +178,7 @@ static bool shares_memory(const tg_op *op)
 static bool check_messages(const json_item *item, const tg_op *op, test_verdict *verdict)
 {
     const json_t *derived = json_object_get(item->json, "derived");
-    long mine = (long)tg_op_messages(op), sum, most, least;
+    long mine = (long)tg_op_messages(op, false), sum, most, least;
     MPI_Allreduce(&mine, &sum, 1, MPI_LONG, MPI_SUM, comm);
     MPI_Allreduce(&mine, &most, 1, MPI_LONG, MPI_MAX, comm);
     MPI_Allreduce(&mine, &least, 1, MPI_LONG, MPI_MIN, comm);

@@ -161,7 +161,7 @@ static cost plan_once(const problem_words *words, const char *algorithm, int g, 
     p.algorithm = tg_algorithm_find(p.primitive, algorithm);
     if (status.code == TG_OK)
         status = tg_plan(MPI_COMM_SELF, &p, &op);
-    cost mine = {steps, bytes, op != NULL ? (long)tg_op_messages(op) : -1, op != NULL};
+    cost mine = {steps, bytes, op != NULL ? (long)tg_op_messages(op, false) : -1, op != NULL};
     if (mine.partners < 0)
         mine.partners = most_sinks;
     if (op == NULL)

@@ -87,7 +87,7 @@ int MPI_Startall(int count, MPI_Request *requests)
 static void check_direction(const test_case *c, tg_op *op, bool adjoint, void *x, void *y)
 {
     tg_weight told;
-    ptrdiff_t mine[3], most[3];
+    ptrdiff_t mine[3], most[3], both[2];
     memset(messages, 0, sizeof messages);
     memset(bytes, 0, sizeof bytes);
     if (adjoint)
@@ -98,7 +98,10 @@ static void check_direction(const test_case *c, tg_op *op, bool adjoint, void *x
     mine[1] = bytes[SENT] > bytes[RECEIVED] ? bytes[SENT] : bytes[RECEIVED];
     mine[2] = messages[SENT];
     const bool same = adjoint == c->problem.primitive->transposed; /* the run that is counted */
-    const bool as_said = !same || mine[2] == tg_op_messages(op);
+    both[0] = mine[2]; /* over all ranks the other one is, too */
+    both[1] = tg_op_messages(op, adjoint);
+    MPI_Allreduce(MPI_IN_PLACE, both, 2, MPI_AINT, MPI_SUM, MPI_COMM_WORLD);
+    const bool as_said = both[0] == both[1] && (!same || mine[2] == tg_op_messages(op, adjoint));
     MPI_Allreduce(mine, most, 3, MPI_AINT, MPI_MAX, MPI_COMM_WORLD);
     const tg_status status = tg_weigh(&c->problem, adjoint, &told);
     const bool good = status.code == TG_OK && told.messages == most[0] && told.bytes == most[1] &&
@@ -110,7 +113,7 @@ static void check_direction(const test_case *c, tg_op *op, bool adjoint, void *x
             "FAILED rank %d %s of %s: told %td rounds, %td messages, %td bytes; sent or received "
             "%td, %td; own %td of %td\n",
             rank, adjoint ? "adjoint" : "forward", c->line, told.rounds, told.messages, told.bytes,
-            most[0], most[1], mine[2], tg_op_messages(op));
+            most[0], most[1], mine[2], tg_op_messages(op, adjoint));
 }
 
 static void check_line(const char *line)
