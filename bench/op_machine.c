@@ -325,8 +325,9 @@ static void free_work(tgb_work *work)
 /* Of a product, the library that is not in every build. */
 static const char *second_algorithm(const machine_row *row)
 {
-    const bool is_there = tgl_multiply("onednn", tg_dtype_find("f32"), 0, NULL, NULL, NULL);
-    return row->matrices && is_there ? "onednn" : NULL;
+    return row->matrices && tgl_multiply("onednn", tg_dtype_find("f32"), 0, NULL, NULL, NULL)
+               ? "onednn"
+               : NULL;
 }
 
 void tgb_add_machine(void (*add)(const tgb_operation *row))

@@ -26,15 +26,11 @@ enum { WEIGHT, BIAS };
  * oneDNN 2.6 on an AMD EPYC (16 to 128 rows, 1024 to 4096 features). */
 enum { ALIAS = 4096, LINE = 64, LEAST_ROWS = 16, MOST_ROWS = 128, BLOCK_ROWS = 256 };
 
-bool tgl_affine_spreads(ptrdiff_t rows, ptrdiff_t in, size_t entry_size)
+size_t tgl_affine_block_size(ptrdiff_t rows, ptrdiff_t in, size_t entry_size)
 {
-    return rows >= LEAST_ROWS && rows <= MOST_ROWS && in > 0 &&
-           (size_t)in * entry_size % ALIAS == 0;
-}
-
-size_t tgl_affine_block_size(void)
-{
-    return (size_t)BLOCK_ROWS * (ALIAS + LINE);
+    const bool spreads =
+        rows >= LEAST_ROWS && rows <= MOST_ROWS && in > 0 && (size_t)in * entry_size % ALIAS == 0;
+    return spreads ? (size_t)BLOCK_ROWS * (ALIAS + LINE) : 0;
 }
 
 /* y (+)= x W^T */
@@ -42,10 +38,10 @@ static void multiply(const affine *a, const void *x, const void *w, bool add, vo
 {
     const ptrdiff_t size = (ptrdiff_t)a->dtype->size, width = ALIAS / size,
                     row = width + LINE / size;
-    if (!a->spreads)
+    if (!a->block)
         a->gemm(a->rows, a->out, a->in, (tgl_factor){.data = x}, (tgl_factor){w, true, 0}, add, y,
                 0);
-    for (ptrdiff_t o = 0; a->spreads && o < a->out; o += BLOCK_ROWS) {
+    for (ptrdiff_t o = 0; a->block && o < a->out; o += BLOCK_ROWS) {
         const ptrdiff_t count = a->out - o < BLOCK_ROWS ? a->out - o : BLOCK_ROWS;
         for (ptrdiff_t i = 0; i < a->in; i += width) {
             for (ptrdiff_t r = 0; r < count; r++)

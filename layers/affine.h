@@ -25,9 +25,8 @@ typedef struct {
     ptrdiff_t rows, in, out;        /* this rank's part of the batch; its block of W is out x in */
     bool has_bias;                  /* the layer */
     bool adds_bias, owns_bias; /* this rank has the first part of the inputs; and of the batch */
-    bool spreads;              /* the weights' rows, for the product of forward (affine.c) */
     void *x, *y, *dx;          /* copy of x; partial y, then copy of dy; partial dx */
-    void *block;               /* of the weights, spread */
+    void *block;               /* of the weights, spread for forward; NULL: used as they lie */
     void *weight, *dweight, *bias, *dbias;      /* copies, and this rank's parts of the gradients */
     tgl_parameter parameter[2];                 /* weight, bias */
     ptrdiff_t batch, features_in, features_out; /* of the whole layer: what the oracle needs */
@@ -38,10 +37,8 @@ typedef struct {
  * made stays in the layer. */
 tg_status tgl_affine_make(MPI_Comm comm, const tgl_affine_spec *spec, tgl_affine_layer *layer);
 
-/* affine.c. Calls: Local. Shall the product of forward spread the rows of the weights? Then block has so
- * many bytes. */
-bool tgl_affine_spreads(ptrdiff_t rows, ptrdiff_t in, size_t entry_size);
-size_t tgl_affine_block_size(void);
+/* affine.c. Calls: Local. Units: bytes of block; 0: the product of forward uses the weights as they lie. */
+size_t tgl_affine_block_size(ptrdiff_t rows, ptrdiff_t in, size_t entry_size);
 
 /* affine_oracle.c: the layer's own check; as tgl_fill and tgl_count_wrong. */
 void tgl_affine_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);

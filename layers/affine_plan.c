@@ -294,9 +294,9 @@ static tg_status make_buffers(const layouts *l, int rank, affine *a)
         if (rows[i].wanted &&
             !(*rows[i].buffer = tgl_buffer(count_of(rows[i].layout, rank), a->dtype)))
             return no_memory(a);
-    a->spreads = tgl_affine_spreads(a->rows, a->in, a->dtype->size);
-    a->block = a->spreads ? malloc(tgl_affine_block_size()) : NULL;
-    return a->spreads && !a->block ? no_memory(a) : tg_success();
+    const size_t block = tgl_affine_block_size(a->rows, a->in, a->dtype->size);
+    a->block = block > 0 ? malloc(block) : NULL;
+    return block > 0 && !a->block ? no_memory(a) : tg_success();
 }
 
 static void put_parameters(const tgl_affine_spec *s, const layouts *l, int rank, affine *a)
@@ -371,6 +371,7 @@ tg_status tgl_affine_make(MPI_Comm comm, const tgl_affine_spec *s, tgl_affine_la
     layouts l;
     MPI_Comm_size(comm, &P);
     MPI_Comm_rank(comm, &rank);
+    tgl_blas_start(); /* before a library is chosen, which takes as many threads */
     tg_status status = tg_agree(comm, make_layouts(s, P, &l));
     if (status.code == TG_OK)
         status = agree_on_bias(comm, s->bias);
@@ -382,6 +383,5 @@ tg_status tgl_affine_make(MPI_Comm comm, const tgl_affine_spec *s, tgl_affine_la
         status = tg_agree(comm, make_buffers(&l, rank, a));
     }
     free_layouts(&l);
-    tgl_blas_start();
     return status;
 }

@@ -34,12 +34,8 @@ static blas_shape blas_shape_of(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_facto
                         .m = (blasint)m,
                         .n = (blasint)n,
                         .k = (blasint)k,
-                        .row_a = (blasint)(a.row          ? a.row
-                                           : a.transposed ? m
-                                                          : k),
-                        .row_b = (blasint)(b.row          ? b.row
-                                           : b.transposed ? k
-                                                          : n)};
+                        .row_a = (blasint)tgl_factor_row(a, m, k),
+                        .row_b = (blasint)tgl_factor_row(b, k, n)};
 }
 
 /* Products with nothing to multiply never reach the BLAS, which wants rows of at least one entry.

@@ -11,6 +11,12 @@ typedef struct {
     ptrdiff_t row;   /* entries from one row in memory to the next; 0: dense */
 } tgl_factor;
 
+/* Entries from one row in memory to the next, of a factor of rows x columns. */
+static inline ptrdiff_t tgl_factor_row(tgl_factor f, ptrdiff_t rows, ptrdiff_t columns)
+{
+    return f.row ? f.row : f.transposed ? rows : columns;
+}
+
 /* Calls: Local. c = a b, or c += a b with add. Shapes: a is m x k, b is k x n, c is m x n, row-major;
  * row_c as in a factor. Any of m, n, k may be 0, and k = 0 without add clears c. Every extent passes
  * tgl_blas_fits. */

@@ -1,9 +1,9 @@
 /* kernel.h: what a layer computes on one rank; for the files of this room only.
  *
  * The libraries that can do it are rows; each is named in one file. A product of matrices is a call; a
- * convolution is planned once for the extents of a rank's block and run many times. A buffer lies in rows, or in blocks of channels
- * as in primitives/store.h: where the last block is not full, its rest is the tail. Tails of inputs
- * are zeros, and zeros are all that is written to the tails of outputs. */
+ * convolution is planned once for the extents of a rank's block and run many times. A buffer lies in
+ * rows, or in blocks of channels as in primitives/store.h: where the last block is not full, its rest is
+ * the tail. Tails of inputs are zeros, and zeros are all that is written to the tails of outputs. */
 #ifndef TGL_KERNEL_H
 #define TGL_KERNEL_H
 
@@ -37,8 +37,8 @@ typedef struct {
      * backward_data with the w of that forward; then backward_weights with its x and the dy of
      * backward_data: what a kernel has made of them it may use again, and what it has made of w until
      * conv->version is another one. dx is NULL where nobody wants it. bias and db are not looked at
-     * without a bias. bring stands for a
-     * forward whose y others compute: x and w are there for backward. NULL: it needs nothing of it. */
+     * without a bias. bring stands for a forward whose y others compute: x and w are there for
+     * backward. NULL: it needs nothing of it. */
     void (*forward)(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y);
     void (*bring)(tgl_conv *conv, const void *x, const void *w);
     void (*backward_data)(tgl_conv *conv, const void *dy, const void *w, void *dx);

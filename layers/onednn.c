@@ -182,14 +182,9 @@ typedef struct {
     pass forward, data, weights;
 } own;
 
-static dnnl_status_t start(void)
+/* Its threads are OpenMP's, where it was built with that. */
+static void take_threads(void)
 {
-    dnnl_status_t status = dnnl_success;
-    if (!engine)
-        status = dnnl_engine_create(&engine, dnnl_cpu, 0);
-    if (status == dnnl_success && !stream)
-        status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-    /* Its threads are OpenMP's, where it was built with that. */
     if (threads != tgl_blas_threads()) {
         void (*set_threads)(int) = NULL;
         *(void **)&set_threads = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
@@ -197,6 +192,16 @@ static dnnl_status_t start(void)
         if (set_threads)
             set_threads(threads);
     }
+}
+
+static dnnl_status_t start(void)
+{
+    dnnl_status_t status = dnnl_success;
+    if (!engine)
+        status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+    if (status == dnnl_success && !stream)
+        status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    take_threads();
     return status;
 }
 
@@ -513,22 +518,18 @@ static void backward_weights(tgl_conv *conv, const void *x, const void *dy, void
 static void gemm_f32(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, tgl_factor a, tgl_factor b, bool add,
                      void *c, ptrdiff_t row_c)
 {
-    const ptrdiff_t row_a = a.row          ? a.row
-                            : a.transposed ? m
-                                           : k,
-                    row_b = b.row          ? b.row
-                            : b.transposed ? k
-                                           : n;
     if (m == 0 || n == 0 || k == 0)
         tgl_gemm_find(tg_dtype_find("f32"))(m, n, k, a, b, add, c, row_c);
     else
         must(dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1, a.data,
-                        row_a, b.data, row_b, add ? 1 : 0, c, row_c ? row_c : n));
+                        tgl_factor_row(a, m, k), b.data, tgl_factor_row(b, k, n), add ? 1 : 0, c,
+                        row_c ? row_c : n));
 }
 
 static tgl_gemm *find_gemm(const tg_dtype *dtype)
 {
-    return strcmp(dtype->name, "f32") == 0 && start() == dnnl_success ? gemm_f32 : NULL;
+    take_threads();
+    return strcmp(dtype->name, "f32") == 0 ? gemm_f32 : NULL;
 }
 
 /* ---- facts ---- */

@@ -70,10 +70,8 @@ static tg_status plan_both_ways(const tg_problem *problem, tg_op *op)
     if (status.code == TG_OK && !b->same_store)
         status = tg_keep_pair(op, &op->view[TG_X], &op->view[TG_X].box, &op->view[TG_Y],
                               &op->view[TG_Y].box, &b->whole[TG_X], &b->whole[TG_Y]);
-    tg_set_messages(
-        op,
-        2 * op->messages
-                [TG_Y]); /* as many on the way to the first copies; over all ranks that is right */
+    /* as many on the way to the first copies; over all ranks that is right */
+    tg_set_messages(op, 2 * op->messages[TG_Y]);
     return status;
 }
 

@@ -27,8 +27,9 @@ class Bench:
 
     def stopped(self, status):
         """Is this what remains of exit status 3 after the launcher had a signal? MPICH's (Hydra 4.0) then may say 0."""
-        version = subprocess.run([self.mpiexec, "--version"], capture_output=True, text=True, timeout=60, check=False)
-        return status == 3 or (status == 0 and "HYDRA" in version.stdout)
+        if status != 0:
+            return status == 3
+        return "HYDRA" in subprocess.run([self.mpiexec, "--version"], capture_output=True, text=True, timeout=60, check=False).stdout
 
     def check(self, good, what):
         self.checks += 1
