@@ -18,6 +18,10 @@ typedef struct {
     tgl_layer base;
     const tg_dtype *dtype;
     tgl_gemm *gemm;
+    const tgl_packing *packing; /* of the library of gemm */
+    void *packed;               /* the product of forward by it; NULL: none */
+    long multiplied;            /* the version of the weights in the last forward; 0: none */
+    tgl_weights_seen seen;
     /* Operators; NULL: nothing to copy or to sum, the buffer is used where it lies. */
     tg_op *copy_x;                  /* x to its copies */
     tg_op *sum;                     /* partial y to y */
@@ -26,7 +30,7 @@ typedef struct {
     bool has_bias;                  /* the layer */
     bool adds_bias, owns_bias; /* this rank has the first part of the inputs; and of the batch */
     void *x, *y, *dx;          /* copy of x; partial y, then copy of dy; partial dx */
-    void *block;               /* of the weights, spread for forward; NULL: used as they lie */
+    void *block; /* of the weights, spread for gemm in forward; NULL: used as they lie */
     void *weight, *dweight, *bias, *dbias;      /* copies, and this rank's parts of the gradients */
     tgl_parameter parameter[2];                 /* weight, bias */
     ptrdiff_t batch, features_in, features_out; /* of the whole layer: what the oracle needs */
@@ -37,8 +41,9 @@ typedef struct {
  * made stays in the layer. */
 tg_status tgl_affine_make(MPI_Comm comm, const tgl_affine_spec *spec, tgl_affine_layer *layer);
 
-/* affine.c. Calls: Local. Units: bytes of block; 0: the product of forward uses the weights as they lie. */
-size_t tgl_affine_block_size(ptrdiff_t rows, ptrdiff_t in, size_t entry_size);
+/* affine.c. Calls: Local. What forward needs of a layer with gemm, packing and extents: packed and block.
+ * Errors: TG_NO_MEMORY. */
+tg_status tgl_affine_plan_product(tgl_affine_layer *layer);
 
 /* affine_oracle.c: the layer's own check; as tgl_fill and tgl_count_wrong. */
 void tgl_affine_fill(tgl_layer *layer, uint64_t seed, void *x, void *dy);

@@ -95,7 +95,7 @@ static const char *kernels_of(const tgl_affine_spec *s)
 /* The algorithm must be known to both. */
 static tg_status check_words(const tgl_affine_spec *s)
 {
-    const char *kernels;
+    const tgl_conv_kernel *kernels;
     tgl_gemm *gemm;
     tg_status status = tgl_gemm_choose(kernels_of(s), s->dtype, &kernels, &gemm);
     if (status.code != TG_OK)
@@ -294,9 +294,7 @@ static tg_status make_buffers(const layouts *l, int rank, affine *a)
         if (rows[i].wanted &&
             !(*rows[i].buffer = tgl_buffer(count_of(rows[i].layout, rank), a->dtype)))
             return no_memory(a);
-    const size_t block = tgl_affine_block_size(a->rows, a->in, a->dtype->size);
-    a->block = block > 0 ? malloc(block) : NULL;
-    return block > 0 && !a->block ? no_memory(a) : tg_success();
+    return tgl_affine_plan_product(a);
 }
 
 static void put_parameters(const tgl_affine_spec *s, const layouts *l, int rank, affine *a)
@@ -321,8 +319,11 @@ static void put_numbers(const tgl_affine_spec *s, const layouts *l, int rank, af
 {
     const tg_box copy = tg_layout_held(&l->copies, rank),
                  partial = tg_layout_held(&l->partials, rank);
+    const tgl_conv_kernel *kernels;
+    tgl_gemm_choose(kernels_of(s), s->dtype, &kernels, &a->gemm); /* check_words asked */
     a->dtype = s->dtype;
-    tgl_gemm_choose(kernels_of(s), s->dtype, &a->base.kernels, &a->gemm); /* check_words asked */
+    a->base.kernels = kernels->name;
+    a->packing = kernels->packing;
     a->rows = copy.hi[1] - copy.lo[1];
     a->in = copy.hi[2] - copy.lo[2];
     a->out = partial.hi[1] - partial.lo[1];

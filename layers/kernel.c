@@ -89,7 +89,7 @@ tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dty
     return status;
 }
 
-tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **chosen,
+tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const tgl_conv_kernel **chosen,
                           tgl_gemm **gemm)
 {
     tg_status status = tgl_conv_known(name);
@@ -98,7 +98,7 @@ tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **
     for (const tgl_conv_kernel *const *row = kernels;
          status.code == TG_OK && *row && dtype && !*gemm; row++) {
         if (is_meant(*row, name)) {
-            *chosen = (*row)->name;
+            *chosen = *row;
             *gemm = (*row)->gemm(dtype);
         }
     }
@@ -114,7 +114,7 @@ tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **
 bool tgl_multiply(const char *name, const tg_dtype *dtype, ptrdiff_t n, const void *a,
                   const void *b, void *c)
 {
-    const char *chosen;
+    const tgl_conv_kernel *chosen;
     tgl_gemm *gemm;
     if (!tgl_blas_fits(n) || tgl_gemm_choose(name, dtype, &chosen, &gemm).code != TG_OK)
         return false;
@@ -135,34 +135,39 @@ int tgl_conv_block(const char *name, const tg_dtype *dtype)
     return *row ? (*row)->block(dtype) : 0;
 }
 
-/* In a build with asserts: weights of one version are the same, or tgl_changed was forgotten. */
-static void check_version(tgl_conv *conv, const void *w)
+void tgl_weights_check(tgl_weights_seen *seen, long version, const void *w, ptrdiff_t size)
 {
 #ifndef NDEBUG
     const unsigned char *bytes = w;
-    const ptrdiff_t size =
-        conv->shape.out * tgl_conv_terms(&conv->shape) * (ptrdiff_t)conv->dtype->size;
     uint32_t sum = 1;
     for (ptrdiff_t i = 0; i < size; i++)
         sum = sum * 31 + bytes[i];
-    assert(conv->checked != conv->version || conv->checksum == sum);
-    conv->checked = conv->version;
-    conv->checksum = sum;
+    assert(seen->version != version || seen->checksum == sum);
+    *seen = (tgl_weights_seen){version, sum};
 #else
-    (void)conv;
+    (void)seen;
+    (void)version;
     (void)w;
+    (void)size;
 #endif
+}
+
+static void check_weights(tgl_conv *conv, const void *w)
+{
+    tgl_weights_check(&conv->seen, conv->version, w,
+                      conv->shape.out * tgl_conv_terms(&conv->shape) *
+                          (ptrdiff_t)conv->dtype->size);
 }
 
 void tgl_conv_forward(tgl_conv *conv, const void *x, const void *w, const void *bias, void *y)
 {
-    check_version(conv, w);
+    check_weights(conv, w);
     conv->kernel->forward(conv, x, w, bias, y);
 }
 
 void tgl_conv_bring(tgl_conv *conv, const void *x, const void *w)
 {
-    check_version(conv, w);
+    check_weights(conv, w);
     if (conv->kernel->bring)
         conv->kernel->bring(conv, x, w);
 }

@@ -27,6 +27,23 @@ typedef struct {
 
 typedef struct tgl_conv tgl_conv;
 
+/* y = x W^T + bias in the layout of W that a library is fastest with: x is rows x in, W out x in, y
+ * rows x out, each in rows. */
+typedef struct {
+    /* Local. NULL: not with these extents (all at least 1), or W is best as it lies. */
+    void *(*plan)(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out, bool bias);
+    /* Local; cannot fail, allocates nothing. W is brought over once for each of its versions. */
+    void (*forward)(void *packed, long version, const void *x, const void *w, const void *bias,
+                    void *y);
+    void (*release)(void *packed); /* NULL may be released */
+} tgl_packing;
+
+/* In a build with asserts, of the weights that were brought over last: their version and checksum. */
+typedef struct {
+    long version;
+    uint32_t checksum;
+} tgl_weights_seen;
+
 /* The ways to do it: one row each. */
 typedef struct {
     const char *name;
@@ -48,6 +65,7 @@ typedef struct {
     int (*block)(const tg_dtype *dtype);
     const char *(*library)(void); /* Local. Name, version, what it uses of this processor */
     tgl_gemm *(*gemm)(const tg_dtype *dtype); /* Local. Its product; NULL: none for this type */
+    const tgl_packing *packing;               /* of the same types; NULL: none */
 } tgl_conv_kernel;
 
 struct tgl_conv {
@@ -55,8 +73,7 @@ struct tgl_conv {
     tgl_conv_shape shape;
     const tg_dtype *dtype;
     long version; /* of the values in w: the caller's count of their changes, from 1 */
-    long checked; /* the version whose bytes gave this checksum */
-    uint32_t checksum;
+    tgl_weights_seen seen;
     void *own; /* of the kernel */
 };
 
@@ -69,10 +86,14 @@ extern const tgl_conv_kernel tgl_conv_openblas;
 tg_status tgl_conv_plan(MPI_Comm comm, const tgl_conv_shape *shape, const tg_dtype *dtype,
                         const char *name, const char **chosen, tgl_conv **conv);
 
-/* Calls: Local. The product of the named row (auto: of the first one that has one) and that row's name.
+/* Calls: Local. The product of the named row (auto: of the first one that has one) and that row.
  * Errors: TG_BAD_INPUT: no row has this name, or no product for this type. */
-tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const char **chosen,
+tg_status tgl_gemm_choose(const char *name, const tg_dtype *dtype, const tgl_conv_kernel **chosen,
                           tgl_gemm **gemm);
+
+/* Calls: Local. In a build with asserts: weights of one version are the same bytes, or tgl_changed was
+ * forgotten. Else nothing. */
+void tgl_weights_check(tgl_weights_seen *seen, long version, const void *w, ptrdiff_t size);
 
 /* Calls: Local. Channels of the blocks that the named row (auto: the first one) works in. */
 int tgl_conv_block(const char *name, const tg_dtype *dtype);

@@ -574,14 +574,14 @@ class Ends(Case):
         child = subprocess.Popen(self.words("--order", "given", *words), env={**self.environment, "FAKE_MODE": mode},
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 30
-        while time.monotonic() < until and not (self.runs() and (self.runs()[0] / "cells.csv").exists()
-                                                and (self.runs()[0] / "cells.csv").read_text().count("\n") > rows):
+        samples = 3 * (rows + 1)  # its own come before its row
+        while time.monotonic() < until and not (self.runs() and (self.runs()[0] / "samples.csv").exists()
+                                                and (self.runs()[0] / "samples.csv").read_text().count("\n") > samples):
             time.sleep(0.02)
         return child
 
     def stop_by(self, number):
         child = self.start("slow")
-        time.sleep(0.2)
         child.send_signal(number)
         output, errors = child.communicate(timeout=40)
         self.assertEqual(child.returncode, 3, errors)

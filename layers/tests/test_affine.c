@@ -75,6 +75,7 @@ static int place_of(const int *list, int count, int rank)
 
 typedef struct {
     tgl_affine_spec spec;
+    char weights; /* the tensor that W is now */
     char ranks_text[64], from_text[64], to_text[64], name[160];
     int ranks[MAX_RANKS], from[MAX_RANKS], to[MAX_RANKS];
 } problem;
@@ -96,6 +97,7 @@ static void make_problem(problem *p, int P, int parts_out, int parts_in, int var
                                 .bias = variant / 4 % 3 != 0,
                                 .dtype = tg_dtype_find(variant & 1 ? "f64" : "f32"),
                                 .algorithm = variant & 2 ? "mpi" : "reference"};
+    p->weights = 'w';
     choose_ranks(ranks, P, parts_out * parts_in, p->ranks);
     print_ranks(p->ranks, parts_out * parts_in, p->ranks_text);
     p->spec.ranks = ranks ? p->ranks_text : NULL;
@@ -153,8 +155,7 @@ static double x_of(const problem *p, ptrdiff_t n, ptrdiff_t i)
 
 static double w_of(const problem *p, ptrdiff_t o, ptrdiff_t i)
 {
-    (void)p;
-    return entry('w', o, i);
+    return entry(p->weights, o, i);
 }
 
 static double dy_of(const problem *p, ptrdiff_t n, ptrdiff_t o)
@@ -167,7 +168,7 @@ static double y_of(const problem *p, ptrdiff_t n, ptrdiff_t o)
 {
     double sum = p->spec.bias ? entry('b', 0, o) : 0;
     for (ptrdiff_t i = 0; i < p->spec.features_in; i++)
-        sum += entry('x', n, i) * entry('w', o, i);
+        sum += entry('x', n, i) * w_of(p, o, i);
     return sum;
 }
 
@@ -175,7 +176,7 @@ static double dx_of(const problem *p, ptrdiff_t n, ptrdiff_t i)
 {
     double sum = 0;
     for (ptrdiff_t o = 0; o < p->spec.features_out; o++)
-        sum += entry('y', n, o) * entry('w', o, i);
+        sum += entry('y', n, o) * w_of(p, o, i);
     return sum;
 }
 
@@ -252,6 +253,16 @@ static void check_parameters(const problem *p, const share *h, tgl_layer *layer)
         put_block(p, 'b', one_row, h->out, b->value);
 }
 
+/* Forward may keep what it has made of weights that did not change. */
+static void change_weights(problem *p, const share *h, tgl_layer *layer)
+{
+    const tgl_parameter *w = tgl_parameter_at(layer, 0);
+    p->weights++;
+    if (w)
+        put_block(p, p->weights, h->out, h->in, w->value);
+    tgl_changed(layer);
+}
+
 static void check_forward(const problem *p, const share *h, tgl_layer *layer)
 {
     put_block(p, 0, h->batch, h->y, h->y_data);
@@ -317,6 +328,12 @@ static void check_problem(MPI_Comm comm, int P, int parts_out, int parts_in, int
         check_backward(&p, &h, layer);
         check_backward(&p, &h, layer);
         check_forward(&p, &h, layer);
+        change_weights(&p, &h, layer);
+        for (int i = 0; i < 3; i++)
+            check_forward(&p, &h, layer);
+        change_weights(&p, &h, layer);
+        check_forward(&p, &h, layer);
+        check_backward(&p, &h, layer);
     }
     tgl_free(&layer);
     CHECK(!layer, "%s", p.name);

@@ -124,6 +124,7 @@ static void test_missing_summand(setup *s, int place)
 {
     if (s->place == place)
         memset(s->weight->value, 0, bytes(s, tg_box_count(&s->weight->box)));
+    tgl_changed(s->layer);
     tgl_forward(s->layer, s->x, s->y);
     check_y(s, SUMMAND);
     tgl_backward(s->layer, s->x, s->dy, s->dx);

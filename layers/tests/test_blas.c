@@ -62,7 +62,8 @@ static void test_products(void **state)
     static const ptrdiff_t extents[][3] = {{1, 1, 1},    {3, 5, 7}, {1, 9, 4}, {8, 1, 3},
                                            {4, 3, 0},    {0, 3, 2}, {3, 0, 2}, {33, 17, 9},
                                            {64, 70, 65}, {0, 0, 0}};
-    const char *names[] = {"f32", "f64"}, *libraries[] = {"openblas", "onednn", "auto"}, *chosen;
+    const char *names[] = {"f32", "f64"}, *libraries[] = {"openblas", "onednn", "auto"};
+    const tgl_conv_kernel *chosen;
     tgl_gemm *gemm;
     for (int d = 0; d < 2; d++)
         for (int l = 0; l < 3; l++) {

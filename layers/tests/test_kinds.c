@@ -152,7 +152,8 @@ static bool takes_kernels(const char *text, const char *library)
     const tgl_kind *kind;
     tgl_words words = {.count = 0};
     read_words(text, &kind, &words);
-    const char *dtype = tgl_words_get(&words, "dtype"), *chosen;
+    const char *dtype = tgl_words_get(&words, "dtype");
+    const tgl_conv_kernel *chosen;
     tgl_gemm *gemm;
     const bool takes =
         has_key(kind, "kernels") &&

@@ -8,7 +8,7 @@ class Tensorgauge(CMakePackage):
     version("0.1.0")
     license("BSD-3-Clause")
 
-    variant("onednn", default=False, description="Convolve with oneDNN")
+    variant("onednn", default=False, description="Convolve and multiply f32 with oneDNN")
     variant("papi", default=False, description="Count events with PAPI")
 
     depends_on("c", type="build")
