@@ -17,6 +17,8 @@ import unittest
 
 PROGRAM = str(pathlib.Path(sys.argv.pop(2)).resolve())
 SCRIPT = str(pathlib.Path(sys.argv.pop(1)).resolve())
+TGBENCH = str(pathlib.Path(PROGRAM).parent / "tgbench")
+FAMILY = json.loads(subprocess.run([TGBENCH, "list", "--json"], capture_output=True, check=True).stdout)["build"]["mpi_family"]
 NAME = f"t{os.getpid() % 10**6}c"  # of our hosts; others may have theirs
 HOSTS, MBIT, SLOW_MBIT = 4, 20, 10
 WIRE = 1514 / 1448  # bytes of a frame, which a shaper counts, for those that it carries for TCP
@@ -138,8 +140,8 @@ class Script(Case):
     def test_delay(self):
         """A message and its answer take two delays at least, by netem or by the switch in user space."""
         name = NAME[:-1] + "d"
-        done = call("--name", name, "--hosts", "2", "--delay", "3ms", "run", "mpirun", "-np", "2",
-                    str(pathlib.Path(PROGRAM).parent / "tgbench"), "time", "machine:one_way shape=2", "--max-reps", "10")
+        done = call("--name", name, "--hosts", "2", "--delay", "3ms", "run", "mpiexec.mpich" if FAMILY == "mpich" else "mpirun",
+                    "-n", "2", TGBENCH, "time", "machine:one_way shape=2", "--max-reps", "10")
         self.assertEqual(done.returncode, 0, done.stderr)
         row, = csv.DictReader(done.stdout.splitlines())
         self.assertEqual((row["status"], row["nodes"]), ("ok", "2"))

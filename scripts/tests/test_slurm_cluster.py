@@ -13,7 +13,10 @@ import sys
 import tempfile
 import unittest
 
-PROGRAM = shlex.quote(str(pathlib.Path(sys.argv.pop(2)).resolve()))  # stands in scripts only
+TENSORGAUGE = pathlib.Path(sys.argv.pop(2)).resolve()
+PROGRAM = shlex.quote(str(TENSORGAUGE))  # stands in scripts
+LIST = subprocess.run([TENSORGAUGE.parent / "tgbench", "list", "--json"], capture_output=True, check=True)
+MPI = "pmi2" if json.loads(LIST.stdout)["build"]["mpi_family"] == "mpich" else "pmix"  # how ranks find each other
 SCRIPT = str(pathlib.Path(sys.argv.pop(1)).resolve())
 NAME = f"t{os.getpid() % 10**6}q"
 TINY = "--ranks 4 --budget 1s --calibrate no --direction forward"
@@ -26,7 +29,7 @@ set -m
 if [[ -d results ]]; then
     words=(--resume results/*)
 else
-    words=(./long.ini --output results --launcher srun)
+    words=(./long.ini --output results --launcher "srun --mpi={mpi}")
 fi
 echo "start ${{SLURM_RESTART_COUNT:-0}}"
 {program} run "${{words[@]}}" &
@@ -86,11 +89,11 @@ class Case(unittest.TestCase):
         no step left."""
         (self.folder / "all.sh").write_text(f"""
 for words in --ntasks-per-node=1 --nodes=2; do
-    {PROGRAM} run smoke {TINY} --launcher "srun $words" --output "results$words"
+    {PROGRAM} run smoke {TINY} --launcher "srun --mpi={MPI} $words" --output "results$words"
     echo "status $?"
 done
-{PROGRAM} run quick --ranks 2,9 --launcher srun --output none 2>&1; echo "status $?"
-{PROGRAM} run quick --ranks 5 --launcher "srun --ntasks-per-node=1" --output none 2>&1; echo "status $?"
+{PROGRAM} run quick --ranks 2,9 --launcher "srun --mpi={MPI}" --output none 2>&1; echo "status $?"
+{PROGRAM} run quick --ranks 5 --launcher "srun --mpi={MPI} --ntasks-per-node=1" --output none 2>&1; echo "status $?"
 ls -d none; squeue -h -s -o %i | grep -v -e batch -e extern -e interactive; echo steps
 """)
         done = self.in_slurm("--cpus", "2", "salloc", "-N", "4", "-n", "8", "bash", "./all.sh")
@@ -110,7 +113,7 @@ ls -d none; squeue -h -s -o %i | grep -v -e batch -e extern -e interactive; echo
             shutil.rmtree(self.folder / "results")
 
     def test_requeue(self):
-        (self.folder / "job.sh").write_text(JOB.format(program=PROGRAM))
+        (self.folder / "job.sh").write_text(JOB.format(program=PROGRAM, mpi=MPI))
         (self.folder / "long.ini").write_text(LONG)
         done = self.in_slurm("bash", "-c", SUBMIT)
         self.assertIn("status 0", done.stdout, done.stderr)
