@@ -12,6 +12,7 @@ void tgb_sweep_free(tgb_sweep *sweep)
 {
     tgb_free_words(sweep->directions, sweep->ndirections);
     tgb_free_words(sweep->dtypes, sweep->ndtypes);
+    tgb_free_words(sweep->kernels, sweep->nkernels);
     tgb_free_words(sweep->algorithms, sweep->nalgorithms);
     free(sweep->ranks);
     free(sweep->sizes);
@@ -71,7 +72,8 @@ static tg_status add_cell(const tgb_case *words, const request *r, tgb_cells *ce
     return status;
 }
 
-/* ---- the cells of a case: sizes, in rank counts, in directions, in algorithms, in types ---- */
+/* ---- the cells of a case: sizes, in rank counts, in directions, in algorithms, in
+ * types and kernels ---- */
 
 static tg_status add_sizes(const tgb_case *words, const tgb_sweep *sweep, request r,
                            tgb_cells *cells)
@@ -133,18 +135,30 @@ static tg_status add_algorithms(tgb_case *words, const tgb_sweep *sweep, tgb_cel
     return status;
 }
 
+/* NULL: the case's own word. */
+static tg_status add_case(const char *text, const tgb_sweep *sweep, const char *dtype,
+                          const char *kernels, tgb_cells *cells)
+{
+    tgb_case words;
+    tg_status status = tgb_case_parse(text, &words);
+    if (status.code == TG_OK && dtype)
+        status = tgb_case_set(&words, "dtype", dtype);
+    if (status.code == TG_OK && kernels)
+        status = tgb_case_set(&words, "kernels", kernels);
+    if (status.code == TG_OK)
+        status = add_algorithms(&words, sweep, cells);
+    tgb_case_free(&words);
+    return status;
+}
+
 tg_status tgb_cells_of_case(const char *text, const tgb_sweep *sweep, tgb_cells *cells)
 {
     tg_status status = tg_success();
-    for (int i = 0; i < (sweep->ndtypes > 0 ? sweep->ndtypes : 1) && status.code == TG_OK; i++) {
-        tgb_case words;
-        status = tgb_case_parse(text, &words);
-        if (status.code == TG_OK && sweep->ndtypes > 0)
-            status = tgb_case_set(&words, "dtype", sweep->dtypes[i]);
-        if (status.code == TG_OK)
-            status = add_algorithms(&words, sweep, cells);
-        tgb_case_free(&words);
-    }
+    for (int i = 0; i < (sweep->ndtypes > 0 ? sweep->ndtypes : 1); i++)
+        for (int j = 0; j < (sweep->nkernels > 0 ? sweep->nkernels : 1); j++)
+            if (status.code == TG_OK)
+                status = add_case(text, sweep, sweep->ndtypes > 0 ? sweep->dtypes[i] : NULL,
+                                  sweep->nkernels > 0 ? sweep->kernels[j] : NULL, cells);
     return status;
 }
 

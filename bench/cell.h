@@ -22,8 +22,8 @@ typedef struct {
 /* Lists that multiply; an empty list leaves the case's own word, the operation's directions, or no
  * size. */
 typedef struct {
-    char **directions, **dtypes, **algorithms;
-    int ndirections, ndtypes, nalgorithms;
+    char **directions, **dtypes, **kernels, **algorithms;
+    int ndirections, ndtypes, nkernels, nalgorithms;
     long *ranks;
     int nranks;
     ptrdiff_t *sizes;

@@ -26,6 +26,8 @@ static void print_text(const tgb_operation *o)
     printf("    directions  %s\n", join_directions(o, text, sizeof text));
     printf("    algorithms  %s\n", tgb_join(o->algorithms, text, sizeof text));
     printf("    dtypes      %s\n", tgb_join(o->dtypes, text, sizeof text));
+    if (o->kernels[0])
+        printf("    kernels     %s\n", tgb_join(o->kernels, text, sizeof text));
     printf("    keys       ");
     for (const tgb_key *key = o->keys; key->name; key++)
         printf(" %s", key->name);

@@ -251,6 +251,7 @@ static void add_layer(const tgl_kind *kind, parts *p, void (*add)(const tgb_oper
         p->row.dtypes[i] = kind->dtypes[i];
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tgl_algorithm_at(kind, i); i++)
         p->row.algorithms[i] = tgl_algorithm_at(kind, i);
+    tgb_put_kernels(&p->row);
     add(&p->row);
     if (!kind->alone)
         return;

@@ -45,8 +45,11 @@ static tg_status put_words(const tgb_case *words, ptrdiff_t batch, tgb_setup *se
 {
     char text[32];
     const char *given = tgb_case_get(words, "overlap"), *overlap = given ? given : "yes";
+    const char *kernels = tgb_case_get(words, "kernels");
     snprintf(text, sizeof text, "%td", batch);
     tg_status status = tgb_case_set(&setup->words, "batch", text);
+    if (status.code == TG_OK)
+        status = tgb_case_set(&setup->words, "kernels", kernels ? kernels : "auto");
     if (strcmp(overlap, "yes") != 0 && strcmp(overlap, "no") != 0)
         status = tg_fail(TG_BAD_INPUT, "overlap=%.40s: expected yes or no", overlap);
     if (status.code == TG_OK)
@@ -65,7 +68,8 @@ static tg_status resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *s
     if (!given || strcmp(given, "N") != 0)
         status = tgb_parse_int("batch=", given ? given : "256", 1, 1 << 24, &batch);
     if (status.code == TG_OK)
-        status = tgl_network_resolve(text_of(setup->operation), batch, P, &f);
+        status = tgl_network_resolve(text_of(setup->operation), batch,
+                                     tgb_case_get(words, "kernels"), P, &f);
     if (status.code != TG_OK)
         return status;
     const ptrdiff_t size = (ptrdiff_t)setup->problem.dtype->size;
@@ -96,9 +100,10 @@ static tg_status load(const tgb_setup *setup, tgb_load *l)
 
 /* ---- work ---- */
 
-static tg_status make_trainee(MPI_Comm comm, const char *text, long batch, trainee *t)
+static tg_status make_trainee(MPI_Comm comm, const char *text, long batch, const char *kernels,
+                              trainee *t)
 {
-    tg_status status = tgl_network_plan(comm, text, batch, &t->network);
+    tg_status status = tgl_network_plan(comm, text, batch, kernels, &t->network);
     if (status.code == TG_OK)
         status = tgl_optimiser_make(comm, t->network, &tgl_rules[0], &t->optimiser);
     while (t->network && tgl_network_layer(t->network, t->last + 1))
@@ -141,16 +146,18 @@ static ptrdiff_t most_of(const networks *n, int rank, bool of_y)
 
 static tg_status plan(tgb_work *work)
 {
-    const char *text = text_of(work->setup->operation);
+    const char *text = text_of(work->setup->operation),
+               *kernels = tgb_case_get(&work->setup->words, "kernels");
     const long batch = strtol(tgb_case_get(&work->setup->words, "batch"), NULL, 10);
     char *alone = tgb_network_alone(text);
     networks *n = work->raw = calloc(1, sizeof *n);
     tg_status status = alone && n ? tg_success() : tg_fail(TG_NO_MEMORY, "no memory for a network");
     status = tg_agree(work->comm, status);
     if (status.code == TG_OK)
-        status = make_trainee(work->comm, text, batch, &n->together);
+        status = make_trainee(work->comm, text, batch, kernels, &n->together);
     if (status.code == TG_OK)
-        status = tg_agree(work->comm, make_trainee(MPI_COMM_SELF, alone, batch, &n->alone));
+        status =
+            tg_agree(work->comm, make_trainee(MPI_COMM_SELF, alone, batch, kernels, &n->alone));
     free(alone);
     if (status.code != TG_OK) {
         free_work(work);
@@ -309,8 +316,11 @@ static double flops(const tgb_work *work)
 
 enum { MAX_NETWORKS = 8, MOST_RANKS = 64, DIRECTIONS = 3 };
 
-static const tgb_key keys[] = {
-    {"batch", "256", true}, {"overlap", "yes", false}, TGB_TYPE, TGB_END};
+static const tgb_key keys[] = {{"batch", "256", true},
+                               {"kernels", "auto", false},
+                               {"overlap", "yes", false},
+                               TGB_TYPE,
+                               TGB_END};
 
 /* What an operation's row needs. */
 typedef struct {
@@ -324,7 +334,7 @@ static double backward_factor(const char *text)
 {
     tgl_network_facts f;
     for (int P = 1; P <= MOST_RANKS; P++)
-        if (tgl_network_resolve(text, MOST_RANKS, P, &f).code == TG_OK) {
+        if (tgl_network_resolve(text, MOST_RANKS, NULL, P, &f).code == TG_OK) {
             tg_layout_free(&f.x);
             tg_layout_free(&f.y);
             return f.flops > 0 ? f.flops_backward / f.flops : 1;
@@ -359,6 +369,7 @@ static void add_network(const tgb_network *n, parts *p, void (*add)(const tgb_op
                         .flops = flops,
                         .load = load,
                         .release = free_work};
+    tgb_put_kernels(&p->row);
     add(&p->row);
 }
 

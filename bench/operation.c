@@ -102,6 +102,12 @@ static const tgb_key *find_key(const tgb_operation *operation, const char *name)
     return NULL;
 }
 
+void tgb_put_kernels(tgb_operation *row)
+{
+    for (int i = 0; find_key(row, "kernels") && i < TGB_MAX_ALGORITHMS && tgl_kernels_at(i); i++)
+        row->kernels[i] = tgl_kernels_at(i);
+}
+
 static tg_status unknown_key(const tgb_operation *operation, const char *name, const char *value)
 {
     const char *names[TGB_MAX_KEYS + 1] = {NULL};

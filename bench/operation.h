@@ -106,6 +106,7 @@ struct tgb_operation {
     const struct tgb_key *keys; /* canonical order; ends with a row without name */
     const char *algorithms[TGB_MAX_ALGORITHMS + 1]; /* ends with NULL */
     const char *dtypes[TGB_MAX_ALGORITHMS + 1];     /* ends with NULL */
+    const char *kernels[TGB_MAX_ALGORITHMS + 1];    /* libraries that a layer can compute with */
     const tg_primitive *primitive;                  /* whose layouts and values; NULL for layers */
 
     /* Local. Words (all keys known, dtype and algorithm looked up) -> layouts and facts, for one P
@@ -150,6 +151,9 @@ typedef struct tgb_key {
 #define TGB_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}
 #define TGB_END  {NULL, NULL, false}
 /* clang-format on */
+
+/* Calls: Local. The words of key kernels, where the row has that key. */
+void tgb_put_kernels(tgb_operation *row);
 
 /* Calls: Local. All rows, in the order of the list; tgb_find: NULL: no such operation or direction.
  * */

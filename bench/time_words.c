@@ -16,6 +16,7 @@ enum {
     RANKS,
     DIRECTION,
     DTYPE,
+    KERNELS,
     ALGORITHM,
     SCALING,
     TURNS,
@@ -48,6 +49,8 @@ static const struct argp_option options[] = {
     {"ranks", RANKS, "LIST", 0, "rank counts P (default: all ranks); the others sleep", 1},
     {"direction", DIRECTION, "LIST", 0, "forward,adjoint or forward,backward (default: all)", 1},
     {"dtype", DTYPE, "LIST", 0, "element types, as in f32,f64; replaces the case's own", 1},
+    {"kernels", KERNELS, "LIST", 0,
+     "libraries that layers compute with, as in onednn,openblas; replaces the case's own", 1},
     {"algorithm", ALGORITHM, "LIST", 0,
      "as in mpi,reference; replaces the case's own; all: every one, where the case names none", 1},
     {"scaling", SCALING, "KIND", 0,
@@ -193,6 +196,9 @@ static error_t parse_sweep(int key, char *text, struct argp_state *state)
     case DTYPE:
         w->swept = "--dtype";
         return tgb_keep(&w->words, replace_words("--dtype", text, &s->dtypes, &s->ndtypes));
+    case KERNELS:
+        w->swept = "--kernels";
+        return tgb_keep(&w->words, replace_words("--kernels", text, &s->kernels, &s->nkernels));
     case ALGORITHM:
         w->swept = "--algorithm";
         return tgb_keep(&w->words, parse_algorithms(text, s));

@@ -284,7 +284,7 @@ static tg_status plan_network(run *r)
     const char *name = r->words->network;
     tg_status status = read_text(r->comm, r->launch->rank, name, &text);
     if (status.code == TG_OK) {
-        status = tgl_network_plan(r->comm, text, r->state.batch, &r->network);
+        status = tgl_network_plan(r->comm, text, r->state.batch, r->words->kernels, &r->network);
         if (status.code == TG_BAD_INPUT) {
             tg_status named = tg_fail(TG_BAD_INPUT, "%.60s: %.170s", name, status.text);
             status = named;

@@ -14,6 +14,7 @@ enum {
     RATE,
     MOMENTUM,
     SEED_OPTION,
+    KERNELS,
     DETERMINISTIC,
     OUTPUT,
     CHECKPOINT,
@@ -30,6 +31,8 @@ static const struct argp_option options[] = {
     {"rate", RATE, "X", 0, "of learning (default: 0.02; adam: 0.001)", 0},
     {"momentum", MOMENTUM, "X", 0, "of the steps; b1 of adam (default: 0.9)", 0},
     {"seed", SEED_OPTION, "N", 0, "of the initial values and of the order (default: 1)", 0},
+    {"kernels", KERNELS, "NAME", 0,
+     "library of the layers that name none: auto (default), onednn or openblas", 0},
     {"deterministic", DETERMINISTIC, NULL, 0,
      "refuse what may differ from run to run: algorithms that are chosen by time", 0},
     {"output", OUTPUT, "DIR", 0, "folder for training.csv, made if it is not there", 0},
@@ -71,6 +74,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case RESUME:
         w->resume = text;
+        return 0;
+    case KERNELS:
+        w->kernels = text;
         return 0;
     case DETERMINISTIC:
         w->deterministic = true;

@@ -10,6 +10,7 @@ typedef struct {
     const char *network;             /* a name in networks/, or a file */
     const char *data, *output;       /* folders; output: NULL: none */
     const char *checkpoint, *resume; /* files; NULL: none */
+    const char *kernels;             /* of the layers that name none; NULL: auto */
     long epochs, steps;              /* steps: 0: to the end of the epochs */
     long batch, seed;                /* -1: not given */
     const tgl_rule *rule;            /* NULL: not given */

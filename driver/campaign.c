@@ -181,6 +181,11 @@ static tg_status set_dtype(tgd_section *s, const char *what, const char *value)
     return set_words(&s->dtypes, what, value);
 }
 
+static tg_status set_kernels(tgd_section *s, const char *what, const char *value)
+{
+    return set_words(&s->kernels, what, value);
+}
+
 static tg_status set_algorithm(tgd_section *s, const char *what, const char *value)
 {
     return set_words(&s->algorithms, what, value);
@@ -214,9 +219,9 @@ static const struct {
     const char *key;
     tg_status (*set)(tgd_section *s, const char *what, const char *value);
 } section_keys[] = {
-    {"ranks", set_ranks}, {"sizes", set_sizes},         {"direction", set_direction},
-    {"dtype", set_dtype}, {"algorithm", set_algorithm}, {"scaling", set_scaling},
-    {"turns", set_turns}, {"pairs", set_pairs},
+    {"ranks", set_ranks},     {"sizes", set_sizes},     {"direction", set_direction},
+    {"dtype", set_dtype},     {"kernels", set_kernels}, {"algorithm", set_algorithm},
+    {"scaling", set_scaling}, {"turns", set_turns},     {"pairs", set_pairs},
 };
 
 tg_status tgd_campaign_set(tgd_campaign *c, const char *what, const char *key, const char *value)
@@ -335,7 +340,7 @@ static tg_status section_line(reader *r, const char *what, const char *key, cons
     }
     return tg_fail(TG_BAD_INPUT,
                    "%s is no key of [cells]; expected case, ranks, sizes, direction, dtype, "
-                   "algorithm, scaling, turns or pairs",
+                   "kernels, algorithm, scaling, turns or pairs",
                    what);
 }
 
@@ -441,6 +446,7 @@ void tgd_campaign_free(tgd_campaign *c)
         free(s->pairs);
         tgd_words_free(&s->directions);
         tgd_words_free(&s->dtypes);
+        tgd_words_free(&s->kernels);
         tgd_words_free(&s->algorithms);
     }
     free(c->sections);

@@ -12,7 +12,7 @@ typedef struct {
 } tgd_case_line;
 
 /* One [cells NAME]. An empty list means: every word that the operation offers (direction), its
- * default (dtype, algorithm), no N to be solved (sizes). */
+ * default (dtype, kernels, algorithm), no N to be solved (sizes). */
 typedef struct {
     char *name;
     int line;       /* of its first setting */
@@ -23,7 +23,7 @@ typedef struct {
     int nranks;
     ptrdiff_t *sizes;
     int nsizes;
-    tgd_words directions, dtypes, algorithms;
+    tgd_words directions, dtypes, kernels, algorithms;
     char *scaling; /* strong, weak or size */
     bool turns;    /* cells of the same ranks, size and direction take turns */
     char *pairs;   /* which rounds R of pairs (rounds.h); NULL: not said */

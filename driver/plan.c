@@ -14,6 +14,7 @@ typedef struct {
     const tgd_campaign *campaign;
     const tgd_bench *bench;
     tgd_plan *plan;
+    bool asks_kernels, has_kernels; /* a section names them; it has an operation that knows them */
 } maker;
 
 /* ---- words ---- */
@@ -30,7 +31,8 @@ static const char *own_direction(const json_t *operation, const char *word)
     return NULL;
 }
 
-/* The operation's own word of a list (directions, dtypes, algorithms), or NULL when it has none. */
+/* The operation's own word of a list (directions, dtypes, kernels, algorithms), or
+ * NULL when it has none. */
 static const char *own_word(const json_t *operation, const char *list, const char *word)
 {
     if (strcmp(list, "directions") == 0)
@@ -62,8 +64,9 @@ static tg_status check_words(const maker *m, const tgd_section *s)
         const tgd_words *words;
     } lists[] = {{"directions", "direction", &s->directions},
                  {"dtypes", "dtype", &s->dtypes},
+                 {"kernels", "kernels", &s->kernels},
                  {"algorithms", "algorithm", &s->algorithms}};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         for (int j = 0; j < lists[i].words->count; j++) {
             if (!is_all(lists[i].list, lists[i].words) &&
                 !known_anywhere(m, lists[i].list, lists[i].words->word[j])) {
@@ -99,8 +102,8 @@ static tgd_words fitting(const json_t *operation, const char *list, const tgd_wo
 static tgd_words values_of_key(const json_t *operation, const char *list, const tgd_words *words,
                                const tgb_case *c, const char *key)
 {
-    const bool no_choice =
-        strcmp(key, "algorithm") == 0 && json_array_size(json_object_get(operation, list)) <= 1;
+    const size_t offered = json_array_size(json_object_get(operation, list));
+    const bool no_choice = offered == 0 || (strcmp(key, "algorithm") == 0 && offered == 1);
     if (tgb_case_get(c, key) || words->count == 0 || no_choice) {
         tgd_words as_it_is = {NULL, 0};
         tgd_words_add(&as_it_is, "");
@@ -196,6 +199,25 @@ static tg_status set_key(tgb_case *c, const char *key, const char *value)
     return *value ? tgb_case_set(c, key, value) : tg_success();
 }
 
+/* The case with these words ("": as it is), of all sizes, ranks and directions. */
+static tg_status add_chosen(maker *m, const tgd_section *s, const tgd_case_line *line,
+                            const char *dtype, const char *kernels, const char *algorithm,
+                            const tgd_words *directions)
+{
+    tgb_case chosen;
+    tg_status status = tgb_case_parse(line->text, &chosen);
+    if (status.code == TG_OK)
+        status = set_key(&chosen, "dtype", dtype);
+    if (status.code == TG_OK)
+        status = set_key(&chosen, "kernels", kernels);
+    if (status.code == TG_OK)
+        status = set_key(&chosen, "algorithm", algorithm);
+    if (status.code == TG_OK)
+        status = add_product(m, s, line, &chosen, directions);
+    tgb_case_free(&chosen);
+    return status;
+}
+
 static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *line)
 {
     tgb_case c;
@@ -212,22 +234,18 @@ static tg_status add_case(maker *m, const tgd_section *s, const tgd_case_line *l
     }
     tgd_words directions = fitting(operation, "directions", &s->directions, true);
     tgd_words dtypes = values_of_key(operation, "dtypes", &s->dtypes, &c, "dtype");
+    tgd_words kernels = values_of_key(operation, "kernels", &s->kernels, &c, "kernels");
     tgd_words algorithms = values_of_key(operation, "algorithms", &s->algorithms, &c, "algorithm");
-    for (int i = 0; i < dtypes.count && status.code == TG_OK; i++) {
-        for (int j = 0; j < algorithms.count && status.code == TG_OK; j++) {
-            tgb_case chosen;
-            status = tgb_case_parse(line->text, &chosen);
-            if (status.code == TG_OK)
-                status = set_key(&chosen, "dtype", dtypes.word[i]);
-            if (status.code == TG_OK)
-                status = set_key(&chosen, "algorithm", algorithms.word[j]);
-            if (status.code == TG_OK)
-                status = add_product(m, s, line, &chosen, &directions);
-            tgb_case_free(&chosen);
-        }
-    }
+    m->asks_kernels = m->asks_kernels || s->kernels.count > 0;
+    m->has_kernels = m->has_kernels || json_array_size(json_object_get(operation, "kernels")) > 0;
+    for (int i = 0; i < dtypes.count; i++)
+        for (int j = 0; j < kernels.count; j++)
+            for (int k = 0; k < algorithms.count && status.code == TG_OK; k++)
+                status = add_chosen(m, s, line, dtypes.word[i], kernels.word[j], algorithms.word[k],
+                                    &directions);
     tgd_words_free(&directions);
     tgd_words_free(&dtypes);
+    tgd_words_free(&kernels);
     tgd_words_free(&algorithms);
     tgb_case_free(&c);
     return status;
@@ -397,7 +415,7 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, 
 {
     const tgd_bench *bench = &builds->at[0].bench;
     *plan = (tgd_plan){.builds = builds->count};
-    maker m = {campaign, bench, plan};
+    maker m = {.campaign = campaign, .bench = bench, .plan = plan};
     tg_status status = tg_success();
     for (int i = 0; i < campaign->nsections && status.code == TG_OK; i++)
         status = add_section(&m, &campaign->sections[i]);
@@ -405,6 +423,12 @@ tg_status tgd_plan_make(const tgd_campaign *campaign, const tgd_builds *builds, 
         status = tg_fail(TG_BAD_INPUT,
                          "%.100s: no operation offers the words that were chosen; "
                          "expected at least one cell",
+                         tgd_campaign_file(campaign));
+    }
+    if (status.code == TG_OK && m.asks_kernels && !m.has_kernels) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "%.100s: kernels: no case computes with a library; expected a layer or a "
+                         "network that has this key",
                          tgd_campaign_file(campaign));
     }
     char *output = NULL;

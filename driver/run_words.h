@@ -7,7 +7,7 @@
 /* Options by their place in the list. The first TGD_SETTINGS of them are settings of a campaign of
  * the same name, which they replace. */
 enum {
-    TGD_SETTINGS = 27,
+    TGD_SETTINGS = 28,
     TGD_OUTPUT = TGD_SETTINGS,
     TGD_BUILDS,
     TGD_LAUNCHER,

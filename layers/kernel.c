@@ -122,6 +122,12 @@ bool tgl_multiply(const char *name, const tg_dtype *dtype, ptrdiff_t n, const vo
     return true;
 }
 
+const char *tgl_kernels_at(int index)
+{
+    const int count = (int)(sizeof kernels / sizeof *kernels) - 1;
+    return index == 0 ? "auto" : index <= count ? kernels[index - 1]->name : NULL;
+}
+
 const char *tgl_kernels_library(void)
 {
     return kernels[0]->library();

@@ -215,12 +215,14 @@ const tgl_parameter *tgl_parameter_at(const tgl_layer *layer, int index);
 
 /* A network is a text: one case of a layer a line, in order; N stands for the batch size, P for the
  * ranks; # begins a comment. Where the output of a layer lies elsewhere than the next one wants it, a
- * repartition is put between. The last layer is the loss. */
+ * repartition is put between. The last layer is the loss. kernels is the word of that name for lines that
+ * take it and give none; NULL: none. */
 typedef struct tgl_network tgl_network;
 
 /* Calls: Collective, the same text everywhere. Errors: as tg_plan; the text of TG_BAD_INPUT names the
  * line. */
-tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl_network **network);
+tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, const char *kernels,
+                           tgl_network **network);
 void tgl_network_free(tgl_network **network); /* Collective; NULL may be freed */
 
 /* What follows from a text, without a plan. */
@@ -233,7 +235,8 @@ typedef struct {
     ptrdiff_t entries_most;       /* that a rank holds at most: parameters, and each layer's y */
 } tgl_network_facts;
 /* Calls: Local. For P ranks. Errors: as tgl_network_plan; nothing is then kept. */
-tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *facts);
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, const char *kernels, int P,
+                              tgl_network_facts *facts);
 
 /* Calls: Local. The index-th layer, its problem, and this rank's x of it; NULL past the last. x of
  * layer 0 is the caller's to fill before forward. */
@@ -338,6 +341,9 @@ bool tgl_multiply(const char *kernels, const tg_dtype *dtype, ptrdiff_t n, const
 const char *tgl_blas_core(void);
 /* Calls: Local. What the BLAS library says of its version and its build. */
 const char *tgl_blas_config(void);
+/* Calls: Local. The words of kernels=: auto, then the libraries of this build; NULL at their end. */
+const char *tgl_kernels_at(int index);
+
 /* Calls: Local. The first library that kernels=auto asks: its version, and what it uses of this
  * processor. */
 const char *tgl_kernels_library(void);

@@ -89,11 +89,22 @@ static tg_status read_words(char *line, ptrdiff_t batch, const tgl_kind **kind, 
     return tg_success();
 }
 
-static tg_status resolve_line(char *line, ptrdiff_t batch, int P, stage *s)
+static bool takes(const tgl_kind *kind, const char *key)
+{
+    const tgl_key *known = kind->keys;
+    while (known->name && strcmp(known->name, key) != 0)
+        known++;
+    return known->name != NULL;
+}
+
+static tg_status resolve_line(char *line, ptrdiff_t batch, const char *kernels, int P, stage *s)
 {
     const tgl_kind *kind = NULL;
     tgl_words words = {.count = 0};
     tg_status status = read_words(line, batch, &kind, &words);
+    if (status.code == TG_OK && kernels && takes(kind, "kernels") &&
+        !tgl_words_get(&words, "kernels"))
+        status = tgl_words_set(&words, "kernels", kernels);
     if (status.code == TG_OK)
         status = tgl_resolve(kind, &words, P, &s->problem);
     s->stores = tgl_words_get(&words, "store-x") || tgl_words_get(&words, "store-y");
@@ -287,7 +298,8 @@ static tg_status find_loss(tgl_network *n)
     return tg_success();
 }
 
-static tg_status read_text(const char *text, ptrdiff_t batch, int P, tgl_network *n)
+static tg_status read_text(const char *text, ptrdiff_t batch, const char *kernels, int P,
+                           tgl_network *n)
 {
     char line[LINE_TEXT];
     int number = 0, lines = count_lines(text);
@@ -298,7 +310,8 @@ static tg_status read_text(const char *text, ptrdiff_t batch, int P, tgl_network
         return tg_fail(TG_NO_MEMORY, "no memory for a network of %d layers", lines);
     while (next_line(&text, &number, line)) {
         n->stages[n->count].line = number;
-        tg_status status = at_line(resolve_line(line, batch, P, &n->stages[n->count]), number);
+        tg_status status =
+            at_line(resolve_line(line, batch, kernels, P, &n->stages[n->count]), number);
         if (status.code != TG_OK)
             return status;
         n->count++;
@@ -308,14 +321,15 @@ static tg_status read_text(const char *text, ptrdiff_t batch, int P, tgl_network
     return find_loss(n);
 }
 
-tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, tgl_network **network)
+tg_status tgl_network_plan(MPI_Comm comm, const char *text, ptrdiff_t batch, const char *kernels,
+                           tgl_network **network)
 {
     int P, rank;
     MPI_Comm_size(comm, &P);
     MPI_Comm_rank(comm, &rank);
     tgl_network *n = calloc(1, sizeof *n);
-    tg_status status =
-        n ? read_text(text, batch, P, n) : tg_fail(TG_NO_MEMORY, "no memory for a network");
+    tg_status status = n ? read_text(text, batch, kernels, P, n)
+                         : tg_fail(TG_NO_MEMORY, "no memory for a network");
     status = tg_agree(comm, status);
     if (n) {
         n->comm = comm;
@@ -355,10 +369,11 @@ void tgl_network_free(tgl_network **network)
     *network = NULL;
 }
 
-tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, int P, tgl_network_facts *f)
+tg_status tgl_network_resolve(const char *text, ptrdiff_t batch, const char *kernels, int P,
+                              tgl_network_facts *f)
 {
     tgl_network network = {.count = 0}, *n = &network;
-    tg_status status = read_text(text, batch, P, n);
+    tg_status status = read_text(text, batch, kernels, P, n);
     *f = (tgl_network_facts){.group = 1};
     for (int i = 0; i < n->count; i++) {
         const tgl_problem *p = &n->stages[i].problem;

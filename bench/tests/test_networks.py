@@ -51,6 +51,14 @@ def check_words(bench, networks):
                          (["network:lenet5-1 batch=4 dtype=f64"], ["dtype=f64"]), (["network:lenet5-1 batch=N"], ["--sizes"])):
         status, output, ours = bench.run(0, "time", *words, "--dry-run")
         bench.check(status == 2 and len(ours) == 1 and all(name in ours[0] for name in names), f"{words}: {status} {ours}")
+    # --kernels: in place of the case's own, for layers and networks; other operations have no such word
+    status, output, _ = bench.run(0, "time", "network:lenet5-1 batch=4", "affine batch=2 features=3:4 kernels=auto", "--kernels",
+                                  "openblas,auto", "--direction", "forward", "--dry-run", "--json")
+    kernels = [cell["case"].split("kernels=")[1].split()[0] for cell in json.loads(output)]
+    bench.check(status == 0 and kernels == 2 * ["openblas", "auto"], f"{status} {kernels}")
+    for case, names in (("network:lenet5-1 batch=4", ["line", "kernels=none"]), ("broadcast shape=4 from=1 to=1c", ["no key of broadcast"])):
+        status, output, ours = bench.run(0, "time", case, "--kernels", "none", "--dry-run")
+        bench.check(status == 2 and len(ours) == 1 and all(name in ours[0] for name in names), f"{case}: {status} {ours}")
     # weak scaling: twice the ranks have about twice the flops
     status, output, _ = bench.run(0, "time", "network:lenet5-batch batch=N", "--sizes", "512KiB", "--ranks", "1,2", "--scaling",
                                   "weak", "--dry-run", "--json")

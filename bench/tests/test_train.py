@@ -69,6 +69,10 @@ def check_same_losses(bench, networks):
         losses = check_network(bench, str(networks / name), ranks, most)
         gap = max(abs(a - b) for a, b in zip(alone, losses))
         bench.check(gap < 1e-4, f"losses of {name} differ from those of one rank by {gap}")
+    rows = train_to(bench, 1, str(networks / "lenet5-1.txt"), "openblas", "--steps", "20", "--kernels", "openblas")
+    losses = [float(row[2]) for row in rows if row[2]]
+    gap = max(abs(a - b) for a, b in zip(alone, losses))
+    bench.check(len(losses) == 20 and gap < 1e-4, f"{len(losses)} losses with another library differ by {gap}")
 
 
 def train_to(bench, ranks, network, folder, *words):
@@ -239,6 +243,7 @@ def check_wrong_words(bench, network):
     check_wrong(bench, ["changed.txt", "--data", "data", "--deterministic"], ["--deterministic", "algorithm=auto"])
     for words, names in ((["absent.txt", "--data", "data"], ["absent.txt"]), ([network, "--data", "absent"], ["absent"]), ([], ["network"]),
                          ([network, "--batch", "0"], ["--batch"]), ([network, "--rate", "fast"], ["fast"]), ([network, "--optimizer", "x"], ["sgd or adam"]),
+                         ([network, "--data", "data", "--kernels", "none"], ["line 2", "kernels=none"]),
                          ([network, network], ["one network"]), ([network, "--data", "data", "--batch", "5000"], ["5000", str(TRAIN)])):
         check_wrong(bench, words, names)
 

@@ -171,10 +171,12 @@ def check_plain(bench):
     rows = json.loads(output)["operations"]
     bench.check(status == 0 and not ours and len(rows) > 6, "list --json")
     for row in rows:
-        keys = {"name", "kind", "directions", "algorithms", "dtypes", "keys", "formula", "adjoint", "source", "summary",
+        keys = {"name", "kind", "directions", "algorithms", "dtypes", "kernels", "keys", "formula", "adjoint", "source", "summary",
                 "weights"}
         known = row["algorithms"] if row["kind"] == "primitive" else []  # what is told of its algorithms' messages
         bench.check(list(row["weights"]) == known, f"weights of {row['name']}: {row['weights']}")
+        has_kernels = "kernels" in [key["key"] for key in row["keys"]]
+        bench.check(row["kernels"][:1] == ["auto"] * has_kernels, f"kernels of {row['name']}: {row['kernels']}")
         bench.check(set(row) == keys and row["directions"] and row["algorithms"] and row["dtypes"], f"list: {row}")
     status, output, ours = bench.run(0, "time", "broadcast shape=N from=1 to=Pc", "--sizes", "8B,1KiB", "--ranks",
                                      "1,4096", "--dry-run", "--json", "--output", "dry")

@@ -179,6 +179,14 @@ class Good(Case):
         self.assertTrue(self.runs()[0].name.endswith("_x-y-z"))
         self.assertIn("\tstrong\t", (self.runs()[0] / "plan.tsv").read_text())
 
+    def test_kernels(self):
+        """They multiply the cases that know them; others stay as they are."""
+        self.assertEqual(self.run_it("--kernels", "one,other", "--ranks", "1", "--direction", "forward,backward").returncode, 0)
+        cases = [r["case"] for r in self.rows("cells.csv")]
+        affine = "affine batch=2 features=3:4 grid=1xP kernels={} algorithm=mpi"
+        self.assertEqual(sorted(c for c in cases if "kernels" in c), sorted(2 * [affine.format("one"), affine.format("other")]))
+        self.assertTrue([c for c in cases if "affine" not in c])
+
     def test_asked_twice_measured_once(self):
         text = CAMPAIGN + "[cells three]\ncase = broadcast shape=N from=1 to=Pc\nranks = 2,2,3\nsizes = 8B,8B\n"
         self.campaign.write_text(text)
@@ -465,6 +473,7 @@ class Bad(Case):
         self.expect_error(self.run_it("--cache", "hot"), "--cache 'hot'", "expected warm or cold")
         self.expect_error(said("run", "--resume", str(self.folder)), "--resume", "expected a run folder")
         self.expect_error(self.run_it("--dtype", "f33"), "dtype 'f33'")
+        self.expect_error(self.run_it("--kernels", "none"), "kernels 'none'", "is not known")
         self.expect_error(self.run_it("--algorithm", "magic"), "algorithm 'magic'")
         self.expect_error(self.run_it("--scaling", "mild"), "--scaling 'mild'", "expected")
         self.expect_error(self.run_it("--launcher", "no-such-launcher -x"), "'no-such-launcher'", "expected")
@@ -528,6 +537,7 @@ class Bad(Case):
             (good + "case = broadcast shape=1 shape=2\n", "line 4: case", "shape=2", "twice"),
             (good + "direction = forward,sideways\n", "[cells a]", "direction 'sideways'"),
             (good + "dtype = f33\n", "[cells a]", "dtype 'f33'"),
+            (good + "kernels = one\n", "kernels: no case computes with a library"),
             (good + "algorithm = mpi,magic\n", "[cells a]", "algorithm 'magic'"),
             (good.replace("broadcast", "broadcst"), "line 2", "'broadcst'"),
             (good.replace("shape=8", "shape=0x"), "line 2", "shape '0x'"),

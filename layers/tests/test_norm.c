@@ -137,7 +137,7 @@ static void check_network(int P)
              "repartition shape=Nx4 from=%dx1 to=1x1\naffine batch=N features=4:3\n"
              "affine_sharded batch=N features=3:8 grid=%dx1\nmse shape=Nx8 grid=1x%d\n",
              P, P, P, P, P);
-    tg_status status = tgl_network_plan(MPI_COMM_WORLD, text, 6, &network);
+    tg_status status = tgl_network_plan(MPI_COMM_WORLD, text, 6, NULL, &network);
     CHECK(status.code == TG_OK, "%s", status.text);
     if (!network)
         return;

@@ -24,7 +24,7 @@ static tgl_network *plan(const char *dtype, int batch, int rank)
     char words[1024];
     tgl_network *n = NULL;
     snprintf(words, sizeof words, text, dtype, dtype, dtype, dtype, dtype, dtype);
-    const tg_status status = tgl_network_plan(MPI_COMM_WORLD, words, batch, &n);
+    const tg_status status = tgl_network_plan(MPI_COMM_WORLD, words, batch, NULL, &n);
     CHECK(status.code == TG_OK, "rank %d: %s", rank, status.text);
     if (!n)
         MPI_Abort(MPI_COMM_WORLD, 1);

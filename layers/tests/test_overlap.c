@@ -169,7 +169,7 @@ static void check_gradients(const char *algorithm, int P, int rank)
     size_t size[2];
     snprintf(text, sizeof text, network_text, algorithm, algorithm, algorithm, algorithm,
              algorithm);
-    const tg_status status = tgl_network_plan(MPI_COMM_WORLD, text, 3 * P, &n);
+    const tg_status status = tgl_network_plan(MPI_COMM_WORLD, text, 3 * P, NULL, &n);
     CHECK(status.code == TG_OK, "%s: %s", algorithm, status.text);
     if (!n)
         return;
