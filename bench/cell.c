@@ -72,8 +72,7 @@ static tg_status add_cell(const tgb_case *words, const request *r, tgb_cells *ce
     return status;
 }
 
-/* ---- the cells of a case: sizes, in rank counts, in directions, in algorithms, in
- * types and kernels ---- */
+/* ---- the cells of a case: sizes, in ranks, directions, algorithms, kernels, types ---- */
 
 static tg_status add_sizes(const tgb_case *words, const tgb_sweep *sweep, request r,
                            tgb_cells *cells)

@@ -31,15 +31,21 @@ static bool is_meant(const tgl_conv_kernel *row, const char *name)
     return strcmp(name, "auto") == 0 || strcmp(name, row->name) == 0;
 }
 
+const char *tgl_kernels_at(int index)
+{
+    const int count = (int)(sizeof kernels / sizeof *kernels) - 1;
+    return index == 0 ? "auto" : index <= count ? kernels[index - 1]->name : NULL;
+}
+
 tg_status tgl_conv_known(const char *name)
 {
-    char names[TG_STATUS_TEXT / 2] = "auto";
-    for (const tgl_conv_kernel *const *row = kernels; *row; row++)
-        if (is_meant(*row, name))
+    char names[TG_STATUS_TEXT / 2] = "";
+    const char *known;
+    for (int i = 0; (known = tgl_kernels_at(i)); i++) {
+        const size_t used = strlen(names);
+        if (strcmp(known, name) == 0)
             return tg_success();
-    for (const tgl_conv_kernel *const *row = kernels; *row; row++) {
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, ", %s", (*row)->name);
+        snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", known);
     }
     return tg_fail(TG_BAD_INPUT, "kernels=%.40s is unknown here; expected %s", name, names);
 }
@@ -120,12 +126,6 @@ bool tgl_multiply(const char *name, const tg_dtype *dtype, ptrdiff_t n, const vo
         return false;
     gemm(n, n, n, (tgl_factor){.data = a}, (tgl_factor){.data = b}, false, c, 0);
     return true;
-}
-
-const char *tgl_kernels_at(int index)
-{
-    const int count = (int)(sizeof kernels / sizeof *kernels) - 1;
-    return index == 0 ? "auto" : index <= count ? kernels[index - 1]->name : NULL;
 }
 
 const char *tgl_kernels_library(void)

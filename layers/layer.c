@@ -49,7 +49,7 @@ static void append(char *list, size_t size, const char *name)
     snprintf(list + used, size - used, "%s%s", used ? ", " : "", name);
 }
 
-static const tgl_key *find_key(const tgl_kind *kind, const char *name)
+const tgl_key *tgl_find_key(const tgl_kind *kind, const char *name)
 {
     for (const tgl_key *key = kind->keys; key->name; key++)
         if (strcmp(key->name, name) == 0)
@@ -63,7 +63,7 @@ static tg_status check_keys(const tgl_kind *kind, const tgl_words *words)
     for (const tgl_key *key = kind->keys; key->name; key++)
         append(list, sizeof list, key->name);
     for (int i = 0; i < words->count; i++)
-        if (!find_key(kind, words->word[i].key))
+        if (!tgl_find_key(kind, words->word[i].key))
             return tg_fail(TG_BAD_INPUT, "%.40s=%.40s: no key of %s; expected %s",
                            words->word[i].key, words->word[i].value, kind->name, list);
     for (const tgl_key *key = kind->keys; key->name; key++)

@@ -62,6 +62,9 @@ ptrdiff_t tgl_expect_wrong_backward(const tgl_layer *layer, uint64_t seed, const
 #define TGL_TYPE {"dtype", "f32", false}, {"algorithm", "mpi", false}, {NULL, NULL, false}
 /* clang-format on */
 
+/* layer.c. Calls: Local. NULL: no key of the kind. */
+const tgl_key *tgl_find_key(const tgl_kind *kind, const char *name);
+
 /* ---- words.c: what the layers' words have in common; Calls: Local ---- */
 
 /* Errors: TG_BAD_INPUT names the key. The text is the word's, or the default when there is none. */

@@ -89,20 +89,12 @@ static tg_status read_words(char *line, ptrdiff_t batch, const tgl_kind **kind, 
     return tg_success();
 }
 
-static bool takes(const tgl_kind *kind, const char *key)
-{
-    const tgl_key *known = kind->keys;
-    while (known->name && strcmp(known->name, key) != 0)
-        known++;
-    return known->name != NULL;
-}
-
 static tg_status resolve_line(char *line, ptrdiff_t batch, const char *kernels, int P, stage *s)
 {
     const tgl_kind *kind = NULL;
     tgl_words words = {.count = 0};
     tg_status status = read_words(line, batch, &kind, &words);
-    if (status.code == TG_OK && kernels && takes(kind, "kernels") &&
+    if (status.code == TG_OK && kernels && tgl_find_key(kind, "kernels") &&
         !tgl_words_get(&words, "kernels"))
         status = tgl_words_set(&words, "kernels", kernels);
     if (status.code == TG_OK)

@@ -92,6 +92,18 @@ void tgl_format_free(tgl_format *f)
 }
 #endif
 
+dnnl_status_t tgl_formats_make(const tgl_extents *e, dnnl_format_tag_t x, dnnl_format_tag_t y,
+                               dnnl_format_tag_t weights, tgl_formats *f)
+{
+    dnnl_status_t status = tgl_format_make(&f->of[TGL_TENSOR_X], e->ndim, e->x, x);
+    if (status == dnnl_success)
+        status = tgl_format_make(&f->of[TGL_TENSOR_Y], e->ndim, e->y, y);
+    if (status == dnnl_success)
+        status = tgl_format_make(&f->of[TGL_TENSOR_WEIGHTS], e->weights_ndim, e->weights, weights);
+    return status == dnnl_success ? tgl_format_make(&f->of[TGL_TENSOR_BIAS], 1, e->bias, dnnl_a)
+                                  : status;
+}
+
 void tgl_formats_free(tgl_formats *f)
 {
     for (int i = 0; i < TGL_TENSORS; i++)

@@ -25,6 +25,10 @@ enum { TGL_TENSOR_X, TGL_TENSOR_Y, TGL_TENSOR_WEIGHTS, TGL_TENSOR_BIAS, TGL_TENS
 typedef struct {
     tgl_format of[TGL_TENSORS];
 } tgl_formats;
+typedef struct {
+    int ndim, weights_ndim; /* axes of x and y; of the weights */
+    dnnl_dims_t x, y, weights, bias;
+} tgl_extents;
 
 /* A tensor as the caller has it and as the kernel wants it. */
 typedef struct {
@@ -68,6 +72,9 @@ void tgl_onednn_take_threads(void);
 dnnl_status_t tgl_onednn_start(dnnl_primitive_attr_t *attributes);
 dnnl_engine_t tgl_onednn_engine(void);
 
+/* With these tags; the bias has but one. The caller frees the formats, also after an error. */
+dnnl_status_t tgl_formats_make(const tgl_extents *e, dnnl_format_tag_t x, dnnl_format_tag_t y,
+                               dnnl_format_tag_t weights, tgl_formats *f);
 dnnl_status_t tgl_format_make(tgl_format *f, int ndim, const dnnl_dims_t dims,
                               dnnl_format_tag_t tag);
 tgl_format_ref tgl_format_refer(const tgl_format *f);

@@ -8,9 +8,7 @@
 /* The numbers of a convolution as oneDNN wants them: the axes of space that are there, and an axis
  * for the groups. */
 typedef struct {
-    int ndim;
-    bool grouped;
-    dnnl_dims_t x, y, weights, bias;
+    tgl_extents of;
     dnnl_dims_t strides, dilates, before, after;
 } numbers;
 
@@ -110,20 +108,22 @@ static numbers numbers_of(const tgl_conv_shape *s)
     int first = 0;
     while (first < TGL_SPACE - 1 && is_missing(s, first))
         first++;
-    numbers n = {.ndim = 2 + TGL_SPACE - first,
-                 .grouped = s->groups > 1,
-                 .x = {s->batch, s->in},
-                 .y = {s->batch, s->out},
-                 .bias = {s->out}};
+    const bool grouped = s->groups > 1;
+    const int ndim = 2 + TGL_SPACE - first;
+    numbers n = {.of = {.ndim = ndim,
+                        .weights_ndim = ndim + grouped,
+                        .x = {s->batch, s->in},
+                        .y = {s->batch, s->out},
+                        .bias = {s->out}}};
     int w = 0;
-    if (n.grouped)
-        n.weights[w++] = s->groups;
-    n.weights[w++] = s->out / s->groups;
-    n.weights[w++] = s->in / s->groups;
+    if (grouped)
+        n.of.weights[w++] = s->groups;
+    n.of.weights[w++] = s->out / s->groups;
+    n.of.weights[w++] = s->in / s->groups;
     for (int d = first, i = 0; d < TGL_SPACE; d++, i++) {
-        n.x[2 + i] = s->input[d];
-        n.y[2 + i] = s->output[d];
-        n.weights[w + i] = s->kernel[d];
+        n.of.x[2 + i] = s->input[d];
+        n.of.y[2 + i] = s->output[d];
+        n.of.weights[w + i] = s->kernel[d];
         n.strides[i] = s->stride[d];
         n.dilates[i] = s->dilation[d] - 1;
         n.before[i] = s->before[d];
@@ -140,20 +140,6 @@ static dnnl_format_tag_t tag_of(int ndim, int block)
                                    by_8[] = {dnnl_aBc8b, dnnl_aBcd8b, dnnl_aBcde8b},
                                    by_16[] = {dnnl_aBc16b, dnnl_aBcd16b, dnnl_aBcde16b};
     return block == 0 ? rows[ndim - 1] : block == 8 ? by_8[ndim - 3] : by_16[ndim - 3];
-}
-
-/* Formats with these tags; the bias has but one. */
-static dnnl_status_t make_formats(const numbers *n, dnnl_format_tag_t x, dnnl_format_tag_t y,
-                                  dnnl_format_tag_t weights, tgl_formats *f)
-{
-    dnnl_status_t status = tgl_format_make(&f->of[TGL_TENSOR_X], n->ndim, n->x, x);
-    if (status == dnnl_success)
-        status = tgl_format_make(&f->of[TGL_TENSOR_Y], n->ndim, n->y, y);
-    if (status == dnnl_success)
-        status =
-            tgl_format_make(&f->of[TGL_TENSOR_WEIGHTS], n->ndim + n->grouped, n->weights, weights);
-    return status == dnnl_success ? tgl_format_make(&f->of[TGL_TENSOR_BIAS], 1, n->bias, dnnl_a)
-                                  : status;
 }
 
 /* ---- plan ---- */
@@ -198,11 +184,12 @@ static dnnl_status_t plan_own(const tgl_conv_shape *s, own *o)
     dnnl_primitive_attr_t attr = NULL;
     dnnl_status_t status = tgl_onednn_start(&attr);
     if (status == dnnl_success)
-        status =
-            make_formats(&n, dnnl_format_tag_any, dnnl_format_tag_any, dnnl_format_tag_any, &any);
+        status = tgl_formats_make(&n.of, dnnl_format_tag_any, dnnl_format_tag_any,
+                                  dnnl_format_tag_any, &any);
     if (status == dnnl_success)
-        status = make_formats(&n, tag_of(n.ndim, s->block_x), tag_of(n.ndim, s->block_y),
-                              tag_of(n.ndim + n.grouped, 0), &users);
+        status =
+            tgl_formats_make(&n.of, tag_of(n.of.ndim, s->block_x), tag_of(n.of.ndim, s->block_y),
+                             tag_of(n.of.weights_ndim, 0), &users);
     if (status == dnnl_success)
         status = plan_passes(s, &n, &any, &users, attr, o);
     tgl_formats_free(&any);
@@ -288,7 +275,7 @@ static int block(const tg_dtype *dtype)
     const numbers n = numbers_of(&s);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         tgl_format f = {0};
-        if (tgl_format_make(&f, n.ndim, n.y, tag_of(n.ndim, blocks[i])) == dnnl_success &&
+        if (tgl_format_make(&f, n.of.ndim, n.of.y, tag_of(n.of.ndim, blocks[i])) == dnnl_success &&
             dnnl_memory_desc_equal(tgl_format_refer(&f), tgl_pass_format(&o->forward, 2)))
             found = blocks[i];
         tgl_format_free(&f);

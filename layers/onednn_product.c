@@ -48,21 +48,6 @@ static dnnl_status_t describe(const tgl_formats *f, bool bias, dnnl_primitive_at
 }
 #endif
 
-/* All in rows but the weights. */
-static dnnl_status_t make_formats(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out,
-                                  dnnl_format_tag_t weights, tgl_formats *f)
-{
-    dnnl_status_t status =
-        tgl_format_make(&f->of[TGL_TENSOR_X], 2, (dnnl_dims_t){rows, in}, dnnl_ab);
-    if (status == dnnl_success)
-        status = tgl_format_make(&f->of[TGL_TENSOR_Y], 2, (dnnl_dims_t){rows, out}, dnnl_ab);
-    if (status == dnnl_success)
-        status = tgl_format_make(&f->of[TGL_TENSOR_WEIGHTS], 2, (dnnl_dims_t){out, in}, weights);
-    return status == dnnl_success
-               ? tgl_format_make(&f->of[TGL_TENSOR_BIAS], 1, (dnnl_dims_t){out}, dnnl_a)
-               : status;
-}
-
 static void release(void *packed)
 {
     if (packed)
@@ -74,14 +59,20 @@ static void release(void *packed)
 static void *plan(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out, bool bias)
 {
     static const tgl_formats none;
+    const tgl_extents e = {.ndim = 2,
+                           .weights_ndim = 2,
+                           .x = {rows, in},
+                           .y = {rows, out},
+                           .weights = {out, in},
+                           .bias = {out}};
     tgl_formats kernels = none, users = none;
     dnnl_primitive_attr_t attr = NULL;
     tgl_pass *p = calloc(1, sizeof *p);
     dnnl_status_t status = p ? tgl_onednn_start(&attr) : dnnl_out_of_memory;
     if (status == dnnl_success)
-        status = make_formats(rows, in, out, dnnl_format_tag_any, &kernels);
+        status = tgl_formats_make(&e, dnnl_ab, dnnl_ab, dnnl_format_tag_any, &kernels);
     if (status == dnnl_success)
-        status = make_formats(rows, in, out, dnnl_ab, &users);
+        status = tgl_formats_make(&e, dnnl_ab, dnnl_ab, dnnl_ab, &users);
     if (status == dnnl_success) {
         *p = (tgl_pass){.roles = tgl_forward_roles, .count = 3 + bias};
         status = describe(&kernels, bias, attr, &p->description);
