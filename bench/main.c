@@ -69,15 +69,34 @@ tg_status tgb_launch_start(tgb_launch *launch)
                    launch->promised, TGB_MPIEXEC);
 }
 
+static void nap(long milliseconds)
+{
+    const struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
+/* MPICH before 4.2 (its pull request 6596) has each rank confirm in MPI_Finalize that UCX delivered
+ * what it sent, then wait for all ranks without answering the others. A rank whose own messages were
+ * confirmed by ranks still in an MPI call leaves those unanswered for ever. So none goes in until all
+ * have come out of their last call: this barrier, which ranks leave within far less than the nap. */
+static void finalize(int ranks)
+{
+#if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40200000
+    if (ranks > 1) {
+        MPI_Barrier(MPI_COMM_WORLD);
+        nap(100);
+    }
+#endif
+    (void)ranks;
+    MPI_Finalize();
+}
+
 void tgb_launch_end(const tgb_launch *launch)
 {
-    if (!launch->speaks &&
-        launch->size == 1) { /* lone ranks: a launcher ends all when one leaves with an error */
-        const struct timespec second = {.tv_sec = 1};
-        nanosleep(&second, NULL);
-    }
+    if (!launch->speaks && launch->size == 1)
+        nap(1000); /* lone ranks: a launcher ends all when one leaves with an error */
     if (launch->started)
-        MPI_Finalize();
+        finalize(launch->size);
 }
 
 int tgb_complain(const tgb_launch *launch, tg_status status)
