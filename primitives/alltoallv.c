@@ -189,9 +189,7 @@ static tg_status plan_local(const tg_problem *problem, tg_op *op, bool *fits)
         return tg_check_memory(NULL, (ptrdiff_t)sizeof *v);
     op->state = v;
     op->release = release;
-    op->run = run;
-    op->start = start;
-    op->finish = finish;
+    tg_set_collective(op, run, start, finish);
     tg_status status = tg_pieces_plan(&v->pieces, problem, op, pack);
     if (status.code == TG_OK)
         status = tg_members_find(problem, op, &v->members);

@@ -248,9 +248,7 @@ static void run_bcast_second(tg_op *op, tg_space to, const void *in, void *out)
 
 tg_status tg_plan_bcast(const tg_problem *problem, tg_op *op)
 {
-    op->run = run_bcast;
-    op->start = run_bcast_first;
-    op->finish = run_bcast_second;
+    tg_set_collective(op, run_bcast, run_bcast_first, run_bcast_second);
     return plan_groups(problem, op);
 }
 
@@ -284,8 +282,6 @@ static void run_allreduce_second(tg_op *op, tg_space to, const void *in, void *o
 tg_status tg_plan_allreduce(const tg_problem *problem, tg_op *op)
 {
     /* The groups of a broadcast from each part's first copy to all its copies. */
-    op->run = run_allreduce;
-    op->start = run_allreduce_first;
-    op->finish = run_allreduce_second;
+    tg_set_collective(op, run_allreduce, run_allreduce_first, run_allreduce_second);
     return plan_groups(problem, op);
 }

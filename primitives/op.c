@@ -290,12 +290,23 @@ static void run_halves(tg_op *op, tg_space to, const void *in, void *out)
     op->finish(op, to, in, out);
 }
 
-void tg_set_halves(tg_op *op, void (*start)(tg_op *, tg_space, const void *, void *),
-                   void (*finish)(tg_op *, tg_space, const void *, void *))
+void tg_set_halves(tg_op *op, tg_pass *start, tg_pass *finish)
 {
     op->run = run_halves;
     op->start = start;
     op->finish = finish;
+}
+
+void tg_set_collective(tg_op *op, tg_pass *run, tg_pass *start, tg_pass *finish)
+{
+    op->run = run;
+#ifdef SMPI_H
+    (void)start;
+    (void)finish;
+#else
+    op->start = start;
+    op->finish = finish;
+#endif
 }
 
 void tg_start_run(tg_op *op, tg_space to, const void *in, void *out)

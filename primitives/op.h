@@ -10,6 +10,9 @@
 #include "primitives/comm.h"
 #include "primitives/primitives.h"
 
+/* Runs an operator, or a half of it, towards side `to` (TG_Y: F, TG_X: F*). in == out when in_place. */
+typedef void tg_pass(tg_op *op, tg_space to, const void *in, void *out);
+
 struct tg_op {
     tg_comm *shared;          /* with the other plans on the user's communicator */
     MPI_Comm comm;            /* our duplicate, of shared: errors on it end the job */
@@ -27,13 +30,10 @@ struct tg_op {
     void *sum[2];         /* TG_ACCUMULATE: where a result is made before it is added; else NULL */
     tg_blocks whole[2];   /* TG_ACCUMULATE: all entries of the buffers */
     void *state;          /* of the algorithm */
-    /* Run towards side `to` (TG_Y: F, TG_X: F*), replacing what is there. in == out when in_place.
-     */
-    void (*run)(tg_op *op, tg_space to, const void *in, void *out);
+    tg_pass *run;         /* replaces what is there */
     /* The same in two halves, between which other operators may run; both NULL: run is the first
      * half. */
-    void (*start)(tg_op *op, tg_space to, const void *in, void *out);
-    void (*finish)(tg_op *op, tg_space to, const void *in, void *out);
+    tg_pass *start, *finish;
     struct { /* what tg_start was given */
         tg_space to;
         const void *in;
@@ -45,8 +45,11 @@ struct tg_op {
 /* Calls: Local. As many messages in both directions; -1: the library decides. */
 void tg_set_messages(tg_op *op, ptrdiff_t messages);
 /* Calls: Local. For an algorithm whose run is no more than its two halves. */
-void tg_set_halves(tg_op *op, void (*start)(tg_op *op, tg_space to, const void *in, void *out),
-                   void (*finish)(tg_op *op, tg_space to, const void *in, void *out));
+void tg_set_halves(tg_op *op, tg_pass *start, tg_pass *finish);
+/* Calls: Local. For an algorithm that is a collective of the library, and its halves the non-blocking
+ * one. SimGrid makes that of messages between one rank and each other, however it makes the blocking
+ * one: under it there are no halves. */
+void tg_set_collective(tg_op *op, tg_pass *run, tg_pass *start, tg_pass *finish);
 /* Calls: Collective. The two halves of a run of any operator. */
 void tg_start_run(tg_op *op, tg_space to, const void *in, void *out);
 void tg_finish_run(tg_op *op, tg_space to, const void *in, void *out);

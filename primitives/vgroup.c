@@ -200,9 +200,7 @@ static vgroup *new_vgroup(tg_op *op, vgroup_call *call)
     g->call = call;
     op->state = g;
     op->release = release_vgroup;
-    op->run = run;
-    op->start = start;
-    op->finish = finish;
+    tg_set_collective(op, run, start, finish);
     return g;
 }
 
