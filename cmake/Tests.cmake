@@ -11,7 +11,8 @@ if(TENSORGAUGE_MPICH) # whose ranks never yield by themselves
   add_library(tests_yield MODULE primitives/tests/yield.c)
   target_link_libraries(tests_yield PRIVATE tensorgauge_flags)
   list(APPEND TENSORGAUGE_MPI_TEST_ENVIRONMENT # LD_PRELOAD takes no path with a blank
-    LD_PRELOAD=$<TARGET_FILE_NAME:tests_yield> LD_LIBRARY_PATH=$<TARGET_FILE_DIR:tests_yield>)
+    LD_PRELOAD=$<TARGET_FILE_NAME:tests_yield> LD_LIBRARY_PATH=$<TARGET_FILE_DIR:tests_yield>
+    MPIR_CVAR_SHM_SYMHEAP_RETRY=0) # shared windows at any address, not for 0.1 s at one that all ranks have free
 endif()
 function(tensorgauge_mpi_test)
   cmake_parse_arguments(T "" "NAME;TARGET;TIMEOUT" "RANKS;ARGS" ${ARGN})
