@@ -6,10 +6,12 @@
 
 /* The row of an option for it: its key and group. */
 #define TGB_AUTO_CACHE_ROW(key, group)                                                             \
-    {                                                                                              \
-        "auto-cache", key, "FILE", 0,                                                              \
-            "choices of algorithm=auto: read when it exists, written at the end", group            \
-    }
+    {"auto-cache",                                                                                 \
+     key,                                                                                          \
+     "FILE",                                                                                       \
+     0,                                                                                            \
+     "choices of algorithm=auto: read when it exists, written at the end",                         \
+     group}
 
 /* Calls: Local, on rank 0 of all; path NULL: there is none, and nothing is done. read: a file that
  * does not exist yet is none; with `proves` it is written at once, so that a place where nothing can

@@ -39,7 +39,7 @@ typedef struct {
     struct {
         double value;
         int class;
-    } * best;
+    } *best;
 } run;
 
 static double now_s(void)

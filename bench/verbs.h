@@ -36,10 +36,7 @@ typedef struct {
     bool help;        /* --help was given */
 } tgb_words;
 enum { TGB_HELP = 256, TGB_FIRST_OPTION }; /* keys of argp rows: no option has one letter */
-#define TGB_HELP_ROW                                                                               \
-    {                                                                                              \
-        "help", TGB_HELP, NULL, 0, "show these options", 0                                         \
-    }
+#define TGB_HELP_ROW {"help", TGB_HELP, NULL, 0, "show these options", 0}
 
 /* Calls: Local. Parse argv (argv[0] is the verb) by rows whose input begins with a tgb_words. For
  * the parser functions: tgb_common_option handles --help and what no row knows. */

@@ -14,10 +14,7 @@ typedef struct {
 } tgd_options;
 
 enum { TGD_HELP_KEY = 256, TGD_FIRST_KEY }; /* keys of rows: no option has one letter */
-#define TGD_HELP_ROW                                                                               \
-    {                                                                                              \
-        "help", TGD_HELP_KEY, NULL, 0, "print this help", 9                                        \
-    }
+#define TGD_HELP_ROW {"help", TGD_HELP_KEY, NULL, 0, "print this help", 9}
 
 /* Calls: Local, all. Read argv (argv[0] is the verb) by rows whose input begins with a tgd_options.
  * Errors: TG_BAD_INPUT names the verb and the word. */

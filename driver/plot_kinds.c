@@ -152,19 +152,25 @@ static bool machine_memory(const tgd_point *p)
 #define BIT(part) (1u << TGD_PART_##part)
 /* One case and direction of a layer or network a figure. */
 #define DIVIDED(name, sweep, fixed)                                                                \
-    {                                                                                              \
-        .stem = name, .script = "phases", .scaling = sweep, .column = "total_us",                  \
-        .what = "How the time of a run divides, against the number of ranks, " fixed               \
-                ": local kernels and all that is not named; packing and adding by our own loops; " \
-                "communication by operators; waiting at a barrier of our own before each "         \
-                "operator and at the end, until the slowest rank has come",                        \
-        .bars = "Value of a phase: on each rank the mean over the middle half of the "             \
-                "repetitions, ordered by their time; then the median over ranks; the mean over "   \
-                "launches.\nThese repetitions have barriers that the timed ones have not, and "    \
-                "medians of phases add up to the median of the time only nearly.",                 \
-        .y_label = "time", .looks = 1, .divided = true, .y_ideal = NAN,                            \
-        .split = BIT(OP) | BIT(DIRECTION), .takes = layer_divided, .value = divided_of             \
-    }
+    {.stem = name,                                                                                 \
+     .script = "phases",                                                                           \
+     .scaling = sweep,                                                                             \
+     .column = "total_us",                                                                         \
+     .what = "How the time of a run divides, against the number of ranks, " fixed                  \
+             ": local kernels and all that is not named; packing and adding by our own loops; "    \
+             "communication by operators; waiting at a barrier of our own before each "            \
+             "operator and at the end, until the slowest rank has come",                           \
+     .bars = "Value of a phase: on each rank the mean over the middle half of the "                \
+             "repetitions, ordered by their time; then the median over ranks; the mean over "      \
+             "launches.\nThese repetitions have barriers that the timed ones have not, and "       \
+             "medians of phases add up to the median of the time only nearly.",                    \
+     .y_label = "time",                                                                            \
+     .looks = 1,                                                                                   \
+     .divided = true,                                                                              \
+     .y_ideal = NAN,                                                                               \
+     .split = BIT(OP) | BIT(DIRECTION),                                                            \
+     .takes = layer_divided,                                                                       \
+     .value = divided_of}
 const tgd_kind tgd_kinds[] = {
     DIVIDED("phases", "strong", "its size fixed"),
     DIVIDED("phases_weak", "weak", "the work of a rank fixed"),
@@ -375,15 +381,20 @@ const tgd_kind tgd_kinds[] = {
 
 /* A comparison asks one question of each sweep. */
 #define COMPARED(along_what, sweep, name)                                                          \
-    {                                                                                              \
-        .stem = name, .script = "compare", .scaling = sweep, .column = "ratio",                    \
-        .what = "Time over the time of the run that it is compared with; above 1 it is slower",    \
-        .bars = "Value: exp of the Hodges-Lehmann estimate of the shift between logarithms of "    \
-                "launch medians.\nBars: its 95 % rank interval (Mann-Whitney); none below 6 "      \
-                "launches.",                                                                       \
-        .y_label = "time / time of A", .along_size = along_what, .y_ideal = 1, .split = BIT(OP),   \
-        .takes = any_point, .value = compared_of                                                   \
-    }
+    {.stem = name,                                                                                 \
+     .script = "compare",                                                                          \
+     .scaling = sweep,                                                                             \
+     .column = "ratio",                                                                            \
+     .what = "Time over the time of the run that it is compared with; above 1 it is slower",       \
+     .bars = "Value: exp of the Hodges-Lehmann estimate of the shift between logarithms of "       \
+             "launch medians.\nBars: its 95 % rank interval (Mann-Whitney); none below 6 "         \
+             "launches.",                                                                          \
+     .y_label = "time / time of A",                                                                \
+     .along_size = along_what,                                                                     \
+     .y_ideal = 1,                                                                                 \
+     .split = BIT(OP),                                                                             \
+     .takes = any_point,                                                                           \
+     .value = compared_of}
 const tgd_kind tgd_compare_kinds[] = {
     COMPARED(true, "size", "compare"),
     COMPARED(true, "strong", "compare"),

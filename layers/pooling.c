@@ -102,7 +102,7 @@ static run run_of(const tgl_conv_shape *s, ptrdiff_t k)
             type *restrict most = (type *)to + row * (lanes);                                      \
             int32_t *restrict taken = p->taken + (first + row) * (lanes);                          \
             for (ptrdiff_t i = 0; i < width; i++)                                                  \
-                most[i] = (type)-INFINITY, taken[i] = -1;                                          \
+                most[i] = (type) - INFINITY, taken[i] = -1;                                        \
             FOR_SEEN(&p->shape, q, entry)                                                          \
             FOR_LANES(lanes)                                                                       \
             {                                                                                      \
@@ -161,10 +161,12 @@ POOL(float, 16, f32_16)
 POOL(double, 16, f64_16)
 
 #define LOOPS(size, block, suffix)                                                                 \
-    {                                                                                              \
-        size, block, max_forward_##suffix, max_backward_##suffix, avg_forward_##suffix,            \
-            avg_backward_##suffix                                                                  \
-    }
+    {size,                                                                                         \
+     block,                                                                                        \
+     max_forward_##suffix,                                                                         \
+     max_backward_##suffix,                                                                        \
+     avg_forward_##suffix,                                                                         \
+     avg_backward_##suffix}
 
 static const struct {
     size_t size; /* of an entry */

@@ -174,7 +174,7 @@ static void test_mistakes(int P, int rank)
                   strncmp(status.text, mistakes[i].word, strlen(mistakes[i].word)) == 0,
               "%s; expected %s", status.text, mistakes[i].word);
         CHECK(x.ndim == 0 && !x.runs && y.ndim == 0 && !y.runs, "%s", mistakes[i].word);
-        for (int culprit = 0; culprit<P; culprit += P> 1 ? P - 1 : 1) {
+        for (int culprit = 0; culprit < P; culprit += P > 1 ? P - 1 : 1) {
             tgl_affine_spec mine = rank == culprit ? spec : good_spec();
             check_fails(&mine, TG_BAD_INPUT, mistakes[i].word);
         }
