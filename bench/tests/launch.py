@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 LIMIT_S = 500
+ALL = bool(os.environ.get("TENSORGAUGE_TEST_ALL"))  # scripts/test --all: more of the same
 
 
 class Bench:

@@ -19,7 +19,7 @@ import unittest
 SEED = int(sys.argv.pop(2)) if len(sys.argv) > 2 and sys.argv[2].isdigit() else random.randrange(1 << 30)
 PROGRAM = str(pathlib.Path(sys.argv.pop(1)).resolve())
 TGBENCH = str(pathlib.Path(PROGRAM).parent / "tgbench")
-KILLS = 20
+KILLS = 20 if os.environ.get("TENSORGAUGE_TEST_ALL") else 6  # of six kinds
 
 SHORT = """[campaign]
 budget   = 700ms
