@@ -63,8 +63,8 @@ static tg_status check_room(const tgd_words *launcher, int ranks)
                ? tg_success()
                : tg_fail(TG_BAD_INPUT,
                          "launcher srun: %d ranks are asked for, and allocation %.20s has room for "
-                         "%ld (CPUs of its nodes: %.60s); expected fewer ranks, or a larger "
-                         "allocation",
+                         "%ld (CPUs of its nodes: %.60s); expected fewer ranks, a larger "
+                         "allocation, or --oversubscribe",
                          ranks, job, room, cpus);
 }
 
