@@ -48,11 +48,19 @@ tg_status tgd_builds_open(const char *folders, const char *platform, tgd_builds 
 }
 
 tg_status tgd_builds_find_launchers(tgd_builds *builds, const tgd_machine *machine,
-                                    const char *words)
+                                    const tgd_launcher_choice *choice)
 {
     tg_status status = tg_success();
     for (int i = 0; i < builds->count && status.code == TG_OK; i++)
-        status = tgd_launcher_make(&builds->at[i].bench, machine, words, &builds->at[i].launcher);
+        status = tgd_launcher_make(&builds->at[i].bench, machine, choice, &builds->at[i].launcher);
+    return status;
+}
+
+tg_status tgd_builds_try_launchers(const tgd_builds *builds, int ranks, double limit_s)
+{
+    tg_status status = tg_success();
+    for (int i = 0; i < builds->count && status.code == TG_OK; i++)
+        status = tgd_launch_try(&builds->at[i].launcher, ranks, limit_s);
     return status;
 }
 

@@ -20,10 +20,12 @@ typedef struct {
  * names a folder, or two builds of one name, which the column `build` could not tell apart. */
 tg_status tgd_builds_open(const char *folders, const char *platform, tgd_builds *builds);
 
-/* Calls: Local. The launcher of each; words: the user's, or NULL: the one of each build's MPI.
- * Errors: as tgd_launcher_make. */
+/* Calls: Local. The launcher of each. Errors: as tgd_launcher_make. */
 tg_status tgd_builds_find_launchers(tgd_builds *builds, const tgd_machine *machine,
-                                    const char *words);
+                                    const tgd_launcher_choice *choice);
+
+/* Calls: Local. Tries each with so many ranks. Errors: as tgd_launch_try. */
+tg_status tgd_builds_try_launchers(const tgd_builds *builds, int ranks, double limit_s);
 void tgd_builds_close(tgd_builds *builds);
 
 #endif

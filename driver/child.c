@@ -232,23 +232,53 @@ int tgd_child_run(const tgd_child *child)
     return status;
 }
 
+/* ---- what a child prints ---- */
+
+typedef struct {
+    FILE *files[2];
+    double end_s;
+    bool late;
+} capture;
+
 static void keep_line(void *context, bool is_error, const char *line)
 {
-    FILE **files = context;
-    fprintf(files[is_error], "%s\n", line);
+    fprintf(((capture *)context)->files[is_error], "%s\n", line);
+}
+
+static tgd_wish look_at_clock(void *context)
+{
+    capture *c = context;
+    c->late = c->late || tgd_now_s() > c->end_s;
+    return c->late ? TGD_END : TGD_GO_ON;
+}
+
+static int capture_it(tgd_child child, double limit_s, char **output, char **errors)
+{
+    size_t sizes[2];
+    capture c = {{open_memstream(output, &sizes[0]), open_memstream(errors, &sizes[1])},
+                 tgd_now_s() + limit_s,
+                 false};
+    if (!c.files[0] || !c.files[1]) {
+        fputs("tensorgauge: no memory\n", stderr);
+        exit(EXIT_FAILURE);
+    }
+    child.on_line = keep_line;
+    child.context = &c;
+    const int status = tgd_child_run(&child);
+    fclose(c.files[0]);
+    fclose(c.files[1]);
+    return c.late ? TGD_LATE : status;
 }
 
 int tgd_child_capture(const tgd_words *arguments, char **output, char **errors)
 {
-    size_t sizes[2];
-    FILE *files[2] = {open_memstream(output, &sizes[0]), open_memstream(errors, &sizes[1])};
-    if (!files[0] || !files[1]) {
-        fputs("tensorgauge: no memory\n", stderr);
-        exit(EXIT_FAILURE);
-    }
-    const tgd_child child = {.arguments = arguments, .on_line = keep_line, .context = files};
-    const int status = tgd_child_run(&child);
-    fclose(files[0]);
-    fclose(files[1]);
-    return status;
+    return capture_it((tgd_child){.arguments = arguments}, 0, output, errors);
+}
+
+int tgd_child_capture_within(double limit_s, const tgd_words *arguments,
+                             const tgd_words *environment, char **output, char **errors)
+{
+    const tgd_child child = {
+        .arguments = arguments, .environment = environment, .on_tick = look_at_clock};
+    return capture_it(child, limit_s, output, errors);
 }

@@ -35,4 +35,10 @@ int tgd_child_run(const tgd_child *child);
 /* Calls: Local. Runs a child and keeps what it printed, in malloc'ed texts; returns as above. */
 int tgd_child_capture(const tgd_words *arguments, char **output, char **errors);
 
+/* Calls: Local. The same of a child that may hang: after limit_s it is ended with all that it has
+ * started, and TGD_LATE is returned. environment: NAME=VALUE words added to ours, or NULL. */
+enum { TGD_LATE = -1 };
+int tgd_child_capture_within(double limit_s, const tgd_words *arguments,
+                             const tgd_words *environment, char **output, char **errors);
+
 #endif

@@ -1,10 +1,9 @@
-/* launch.c: words and environment of a launch. One row for each MPI family and way of placing
- * ranks. Facts about the launchers: Open MPI yields by itself only when it knows that it is
- * oversubscribed, and binds by itself only up to 2 ranks; OpenBLAS starts as many threads as the
- * mask has CPUs. So all three are always said. */
+/* launch.c: words and environment of a launch, from the launcher's row; a launch that only shows
+ * whether there can be any. OpenBLAS starts as many threads as the mask has CPUs, so that their
+ * number is always said. */
 #include "driver/launch.h"
 
-#include "driver/allocation.h"
+#include "driver/child.h"
 #include "driver/paths.h"
 
 #include <stdio.h>
@@ -12,63 +11,56 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How ranks meet cores. */
-typedef enum { ON_CORES, ON_THREADS, CROWDED, PLACES } place;
+/* ---- the launcher ---- */
 
-static const struct {
-    const char *family;
-    const char *binding; /* variable by which a user chooses the binding; then no words of ours */
-    const char *words[PLACES];
-    const char *environment[PLACES];
-} families[] = {
-    {"openmpi",
-     "OMPI_MCA_hwloc_base_binding_policy",
-     {"--bind-to core", "--use-hwthread-cpus --bind-to hwthread", "--bind-to none"},
-     {"OMPI_MCA_mpi_yield_when_idle=0", "OMPI_MCA_mpi_yield_when_idle=0",
-      "OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_rmaps_base_oversubscribe=1"}},
-    {"mpich",
-     "HYDRA_BINDING",
-     {"-bind-to core", "-bind-to hwthread", "-bind-to none"},
-     {"", "", ""}},
-    {"", "", {"", "", ""}, {"", "", ""}}, /* any other */
-};
-
-static int family_of(const tgd_bench *bench)
+/* Its path, or the error that there is none. */
+static tg_status find(const tgd_words *words)
 {
-    const char *name = tgd_bench_build(bench, "mpi_family");
-    int i = 0;
-    while (*families[i].family && strcmp(families[i].family, name) != 0)
-        i++;
-    return i;
+    char *path = words->count > 0 ? tgd_find_program(words->word[0]) : NULL;
+    const tg_status status =
+        path
+            ? tg_success()
+            : tg_fail(TG_BAD_INPUT,
+                      "launcher '%.100s' is not found; expected a program, such as mpiexec or srun",
+                      words->count > 0 ? words->word[0] : "");
+    free(path);
+    return status;
+}
+
+static tg_status ask(tgd_launcher *made)
+{
+    made->row = tgd_launcher_ask(&made->words, &made->version);
+    tg_status status = tg_success();
+    if (made->is_users)
+        status = tgd_launcher_check_hosts(made->row, &made->words);
+    if (status.code == TG_OK && made->oversubscribe && !made->row->oversubscribe.words)
+        status = tg_fail(TG_BAD_INPUT,
+                         "--oversubscribe: launcher '%.80s' (%.40s) has no such option that is "
+                         "known here; expected its own words behind --launcher",
+                         made->words.word[0], made->row->name);
+    return status;
 }
 
 tg_status tgd_launcher_make(const tgd_bench *bench, const tgd_machine *machine,
-                            const char *launcher, tgd_launcher *made)
+                            const tgd_launcher_choice *choice, tgd_launcher *made)
 {
-    *made = (tgd_launcher){.bench = bench, .machine = machine, .is_users = launcher != NULL};
-    if (bench->loader) {
+    *made = (tgd_launcher){.bench = bench,
+                           .machine = machine,
+                           .is_users = choice->words != NULL,
+                           .oversubscribe = choice->oversubscribe};
+    const char *mpiexec = tgd_bench_build(bench, "mpiexec");
+    if (bench->loader)
         tgd_words_add(&made->words, bench->loader);
-    } else if (launcher) {
-        tgd_words_split(&made->words, launcher);
-    } else {
-        const char *mpiexec = tgd_bench_build(bench, "mpiexec");
+    else if (choice->words)
+        tgd_words_split(&made->words, choice->words);
+    else
         tgd_words_add(&made->words, *mpiexec ? mpiexec : "mpiexec");
-    }
-    char *path = made->words.count > 0 ? tgd_find_program(made->words.word[0]) : NULL;
-    if (!path) {
-        const tg_status status =
-            tg_fail(TG_BAD_INPUT, "launcher '%.100s' is not found; expected a program, such as %s",
-                    made->words.count > 0 ? made->words.word[0] : "", "mpiexec or srun");
+    tg_status status = find(&made->words);
+    if (status.code == TG_OK && !bench->loader)
+        status = ask(made);
+    if (status.code != TG_OK) {
         tgd_launcher_free(made);
         return status;
-    }
-    free(path);
-    if (launcher) {
-        const tg_status status = tgd_check_hostfile(&made->words);
-        if (status.code != TG_OK) {
-            tgd_launcher_free(made);
-            return status;
-        }
     }
     if (!getenv("OPENBLAS_CORETYPE")) {
         made->blas_core =
@@ -80,7 +72,11 @@ tg_status tgd_launcher_make(const tgd_bench *bench, const tgd_machine *machine,
 void tgd_launcher_free(tgd_launcher *launcher)
 {
     tgd_words_free(&launcher->words);
+    free(launcher->version);
+    launcher->version = NULL;
 }
+
+/* ---- words ---- */
 
 /* Adds NAME=VALUE unless the user's environment has NAME. */
 static void add_variable(tgd_words *environment, const char *variable)
@@ -100,32 +96,159 @@ static void add_variables(tgd_words *environment, const char *variables)
     tgd_words_free(&words);
 }
 
-void tgd_launch_words(const tgd_launcher *l, int ranks, tgd_words *words, tgd_words *environment)
+static void add_wording(const tgd_wording *wording, tgd_words *words, tgd_words *environment)
+{
+    tgd_words_split(words, wording->words);
+    add_variables(environment, wording->environment);
+}
+
+/* What the row wants to be told: ranks, places, more ranks than slots, root. */
+static void ask_for_ranks(const tgd_launcher *l, int ranks, tgd_words *words,
+                          tgd_words *environment)
 {
     const tgd_machine *m = l->machine;
-    const place where = ranks <= m->cores ? ON_CORES : ranks <= m->cpus ? ON_THREADS : CROWDED;
-    const int family = family_of(l->bench);
-    *words = *environment = (tgd_words){NULL, 0};
-    for (int i = 0; i < l->words.count && !l->bench->loader; i++)
+    const tgd_launcher_row *row = l->row;
+    const tgd_place place = ranks <= m->cores  ? TGD_ON_CORES
+                            : ranks <= m->cpus ? TGD_ON_THREADS
+                                               : TGD_CROWDED;
+    for (int i = 0; i < l->words.count; i++)
         tgd_words_add(words, l->words.word[i]);
-    if (!l->bench->loader) {
-        char count[16];
-        snprintf(count, sizeof count, "%d", ranks);
-        tgd_words_add(words, "-n");
-        tgd_words_add(words, count);
-    }
+    char *count = tgd_format("%d", ranks);
+    tgd_words_add(words, row->ranks);
+    tgd_words_add(words, count);
+    free(count);
     if (!l->is_users) { /* a user's launcher may reach machines whose cores are not known here */
-        if (!getenv(families[family].binding))
-            tgd_words_split(words, families[family].words[where]);
-        add_variables(environment, families[family].environment[where]);
+        if (!row->binding || !getenv(row->binding))
+            tgd_words_split(words, row->place[place].words);
+        add_variables(environment, row->place[place].environment);
     }
-    if (geteuid() == 0 && strcmp(families[family].family, "openmpi") == 0)
-        add_variables(environment, "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
-    add_variables(environment, "OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1");
-    if (l->blas_core) {
-        char *core = tgd_format("OPENBLAS_CORETYPE=%s", l->blas_core);
-        add_variable(environment, core);
-        free(core);
+    if (row->oversubscribe.words && (l->oversubscribe || (!l->is_users && place == TGD_CROWDED)))
+        add_wording(&row->oversubscribe, words, environment);
+    if (geteuid() == 0 && row->root)
+        add_variables(environment, row->root);
+}
+
+/* One thread, and the BLAS kernel; a launcher that sends only what it is told to gets their names,
+ * unless the user has told it so. */
+static void set_libraries(const tgd_launcher *l, tgd_words *words, tgd_words *environment)
+{
+    char *core = l->blas_core ? tgd_format("OPENBLAS_CORETYPE=%s", l->blas_core) : NULL;
+    const char *const variables[] = {"OPENBLAS_NUM_THREADS=1", "OMP_NUM_THREADS=1", core};
+    for (int i = 0; i < 3 && variables[i]; i++) {
+        char *name = strndup(variables[i], strcspn(variables[i], "="));
+        bool told = !name || !l->row || !l->row->send;
+        add_variable(environment, variables[i]);
+        for (int k = 0; k < l->words.count && !told; k++)
+            told = tgd_begins(l->words.word[k], name);
+        if (!told) {
+            tgd_words_add(words, l->row->send);
+            tgd_words_add(words, name);
+        }
+        free(name);
     }
+    free(core);
+}
+
+void tgd_launch_words(const tgd_launcher *l, int ranks, tgd_words *words, tgd_words *environment)
+{
+    *words = *environment = (tgd_words){NULL, 0};
+    if (l->row)
+        ask_for_ranks(l, ranks, words, environment);
+    set_libraries(l, words, environment);
     tgd_bench_words(l->bench, ranks, words);
+}
+
+/* ---- a try ---- */
+
+/* The first line of a text that says something; *length is how much of it. */
+static const char *telling_line(const char *text, const char *start, int *length)
+{
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        line += strspn(line, " \t");
+        *length = (int)strcspn(line, "\r\n");
+        if (tgd_begins(line, start) && (int)strspn(line, "-=*# ") < *length)
+            return line;
+    }
+    *length = 0;
+    return "";
+}
+
+static int count_lines(const char *text, const char *start)
+{
+    int count = 0;
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        count += tgd_begins(line, start);
+    }
+    return count;
+}
+
+static bool lacks_slots(const tgd_launcher_row *row, const char *output, const char *errors)
+{
+    for (int i = 0; i < 2 && row->no_slots[i]; i++)
+        if (strstr(errors, row->no_slots[i]) || strstr(output, row->no_slots[i]))
+            return true;
+    return false;
+}
+
+/* What went wrong, from what the launch printed. */
+static tg_status explain(const tgd_launcher *l, int ranks, int exit_status, const char *output,
+                         const char *errors)
+{
+    static const char ours[] = "tgbench: ", version[] = "tgbench ";
+    char *title = tgd_launcher_title(l->row, l->version);
+    const char *program = l->words.word[0];
+    int length;
+    const char *line = telling_line(errors, ours, &length);
+    tg_status status = tg_success();
+    if (lacks_slots(l->row, output, errors)) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "launcher '%.60s' (%.40s) has not enough slots for %d ranks; expected %s",
+                         program, title, ranks, l->row->remedy);
+    } else if (exit_status != 0 && *line) {
+        status = tg_fail(TG_BAD_INPUT, "launcher '%.40s' (%.30s): %.*s", program, title,
+                         length - (int)strlen(ours), line + strlen(ours));
+    } else if (exit_status != 0) {
+        line = telling_line(errors, "", &length);
+        if (!*line)
+            line = telling_line(output, "", &length);
+        status =
+            tg_fail(TG_BAD_INPUT,
+                    "launcher '%.40s' (%.30s) ended with status %d; expected it to start %d "
+                    "ranks%s%.*s",
+                    program, title, exit_status, ranks, *line ? "; it says: " : "", length, line);
+    } else if (count_lines(output, version) > 1) {
+        status = tg_fail(TG_BAD_INPUT,
+                         "launcher '%.60s' (%.40s) starts ranks that do not find each other; "
+                         "expected the one of tgbench's MPI library, %.60s",
+                         program, title, tgd_bench_build(l->bench, "mpiexec"));
+    }
+    free(title);
+    return status;
+}
+
+tg_status tgd_launch_try(const tgd_launcher *l, int ranks, double limit_s)
+{
+    if (!l->row)
+        return tg_success();
+    tgd_words words, environment;
+    tgd_launch_words(l, ranks, &words, &environment);
+    tgd_words_add(&words, "--version");
+    tg_status status = l->row->check_room ? l->row->check_room(&words, ranks) : tg_success();
+    if (status.code == TG_OK) {
+        char *output, *errors;
+        const int answer =
+            tgd_child_capture_within(limit_s, &words, &environment, &output, &errors);
+        status = answer == TGD_LATE
+                     ? tg_fail(TG_BAD_INPUT,
+                               "launcher '%.80s': %d ranks were not there after %.0f s; expected "
+                               "to see them",
+                               l->words.word[0], ranks, limit_s)
+                     : explain(l, ranks, answer, output, errors);
+        free(output);
+        free(errors);
+    }
+    tgd_words_free(&words);
+    tgd_words_free(&environment);
+    return status;
 }

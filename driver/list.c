@@ -1,6 +1,7 @@
 /* list.c: the verb list: campaigns, builds and launchers that `tensorgauge run` can find. */
 #include "driver/bench.h"
 #include "driver/campaign.h"
+#include "driver/launcher.h"
 #include "driver/paths.h"
 #include "driver/run.h"
 
@@ -64,15 +65,28 @@ static void list_builds(void)
     free(program);
 }
 
+static void list_launcher(const char *path)
+{
+    tgd_words words = {NULL, 0};
+    char *version;
+    tgd_words_add(&words, path);
+    const tgd_launcher_row *row = tgd_launcher_ask(&words, &version);
+    char *title = tgd_launcher_title(row, version);
+    printf("  %-48s %s\n", path, title);
+    free(title);
+    free(version);
+    tgd_words_free(&words);
+}
+
 static void list_launchers(void)
 {
-    static const char *const names[] = {"mpiexec.openmpi", "mpiexec.mpich", "mpiexec", "mpirun",
-                                        "srun"};
+    static const char *const names[] = {
+        "mpiexec.openmpi", "mpiexec.mpich", "mpiexec", "mpirun", "srun", "flux", "aprun"};
     printf("launchers\n");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = tgd_find_program(names[i]);
         if (path)
-            printf("  %s\n", path);
+            list_launcher(path);
         free(path);
     }
 }

@@ -16,6 +16,10 @@ typedef struct {
 enum { TGD_HELP_KEY = 256, TGD_FIRST_KEY }; /* keys of rows: no option has one letter */
 #define TGD_HELP_ROW {"help", TGD_HELP_KEY, NULL, 0, "print this help", 9}
 
+/* What verbs that launch ranks say of their option --oversubscribe. */
+#define TGD_OVERSUBSCRIBE_HELP                                                                     \
+    "ask the launcher for more ranks than it has slots; without --launcher that is done by itself"
+
 /* Calls: Local, all. Read argv (argv[0] is the verb) by rows whose input begins with a tgd_options.
  * Errors: TG_BAD_INPUT names the verb and the word. */
 tg_status tgd_options_read(const struct argp *rows, int argc, char **argv, tgd_options *options);

@@ -36,7 +36,8 @@ tg_status tgd_resume_read(const char *folder, json_t **record)
 /* These say where and how, not what: a run may go on with others. */
 static bool is_setting(int option)
 {
-    return option < TGD_SETTINGS || option == TGD_LAUNCHER || option == TGD_SIMULATE;
+    return option < TGD_SETTINGS || option == TGD_LAUNCHER || option == TGD_OVERSUBSCRIBE ||
+           option == TGD_SIMULATE;
 }
 
 json_t *tgd_settings_of(const tgd_run_words *words)

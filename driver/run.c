@@ -2,7 +2,6 @@
  * word has been found right. */
 #include "driver/run.h"
 
-#include "driver/allocation.h"
 #include "driver/folder.h"
 #include "driver/launches.h"
 #include "driver/order.h"
@@ -175,15 +174,15 @@ static tg_status check_choices(const run *r)
                : tg_success();
 }
 
-/* Whether there is room for the most ranks of the plan; a dry run may be made anywhere. */
-static tg_status check_room(const run *r)
+/* Whether the most ranks of the plan can be started; a dry run may be made anywhere. */
+static tg_status try_launchers(const run *r)
 {
-    int most = 0;
+    int most = 1;
     for (int i = 0; i < r->plan.count; i++)
         most = r->plan.cell[i].ranks > most ? r->plan.cell[i].ranks : most;
-    return r->words.option[TGD_DRY_RUN] || r->builds.count == 0
+    return r->words.option[TGD_DRY_RUN]
                ? tg_success()
-               : tgd_check_allocation(&r->builds.at[0].launcher.words, most);
+               : tgd_builds_try_launchers(&r->builds, most, r->campaign.stall_s);
 }
 
 /* Everything that is known before something is written. */
@@ -203,21 +202,23 @@ static tg_status prepare(run *r)
     if (status.code == TG_OK)
         status = open_builds(r);
     if (status.code == TG_OK) {
+        const tgd_launcher_choice choice = {r->words.option[TGD_LAUNCHER],
+                                            r->words.option[TGD_OVERSUBSCRIBE] != NULL};
         tgd_machine_read(&r->machine);
-        status = tgd_builds_find_launchers(&r->builds, &r->machine, r->words.option[TGD_LAUNCHER]);
+        status = tgd_builds_find_launchers(&r->builds, &r->machine, &choice);
     }
     if (status.code == TG_OK)
         status = tgd_plan_make(&r->campaign, &r->builds, &r->plan);
-    for (int i = 0; i < r->plan.left_out.count; i++)
-        fprintf(stderr, "tensorgauge: %s\n", r->plan.left_out.word[i]);
     if (status.code == TG_OK)
         status = check_choices(r);
     if (status.code == TG_OK)
         status = check_hosts(r);
-    if (status.code == TG_OK)
-        status = check_room(r);
     if (status.code == TG_OK && r->resumed)
         status = tgd_resume_check_plan(r->resumed, &r->plan);
+    if (status.code == TG_OK)
+        status = try_launchers(r);
+    for (int i = 0; i < r->plan.left_out.count && status.code == TG_OK; i++)
+        fprintf(stderr, "tensorgauge: %s\n", r->plan.left_out.word[i]);
     return status;
 }
 

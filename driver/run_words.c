@@ -51,6 +51,7 @@ static const struct argp_option rows[] = {
      "folder that holds tgbench or bin/tgbench; several are measured in turns", 2},
     {"launcher", FIRST + TGD_LAUNCHER, "WORDS", 0,
      "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
+    {"oversubscribe", FIRST + TGD_OVERSUBSCRIBE, NULL, 0, TGD_OVERSUBSCRIBE_HELP, 2},
     {"simulate", FIRST + TGD_SIMULATE, "PLATFORM", 0,
      "ranks of a machine that is simulated (build preset smpi): an XML file of SimGrid, or "
      "cluster:N, fat_tree:AxB or torus:AxBxC with ,LATENCY,BANDWIDTH of a link or ,RUN",
@@ -109,8 +110,10 @@ tg_status tgd_run_words_read(int argc, char **argv, tgd_run_words *w)
     tg_status status = tgd_options_read(&grammar, argc, argv, &w->options);
     if (status.code == TG_OK && w->option[TGD_RESUME])
         status = check_resume(w);
-    if (status.code == TG_OK && w->option[TGD_SIMULATE] && w->option[TGD_LAUNCHER])
-        status = tg_fail(TG_BAD_INPUT, "--launcher with --simulate; expected one of them");
+    for (int i = TGD_LAUNCHER; i <= TGD_OVERSUBSCRIBE && status.code == TG_OK; i++)
+        if (w->option[TGD_SIMULATE] && w->option[i])
+            status =
+                tg_fail(TG_BAD_INPUT, "--%s with --simulate; expected one of them", rows[i].name);
     if (status.code == TG_OK && !w->campaign && !w->option[TGD_RESUME] && !w->options.help) {
         status = tg_fail(TG_BAD_INPUT, "run: expected the name of a campaign, such as quick; "
                                        "`tensorgauge list` shows them");

@@ -19,15 +19,16 @@
 #include <unistd.h>
 
 enum { GOOD = 0, FAILED = 1, PARTLY = 3 };
-enum { MOST_ROWS = 10000000 };
+enum { MOST_ROWS = 10000000, RANKS = 2 };
 
 /* ---- words ---- */
 
-enum { BUILDS = TGD_FIRST_KEY, LAUNCHER, LAUNCHES, BUDGET, ROWS, OUTPUT };
+enum { BUILDS = TGD_FIRST_KEY, LAUNCHER, OVERSUBSCRIBE, LAUNCHES, BUDGET, ROWS, OUTPUT };
 
 static const struct argp_option rows[] = {
     {"builds", BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 1},
     {"launcher", LAUNCHER, "WORDS", 0, "MPI launcher with its words, such as 'srun --mpi=pmix'", 1},
+    {"oversubscribe", OVERSUBSCRIBE, NULL, 0, TGD_OVERSUBSCRIBE_HELP, 1},
     {"launches", LAUNCHES, "K", 0, "launches of each kind, 1 to 64 (8)", 1},
     {"budget", BUDGET, "TIME", 0, "for all launches together, such as 90s (120s)", 1},
     {"rows", ROWS, "N", 0, "rows of the runs that verbs are timed over; 0: none (100000)", 1},
@@ -38,7 +39,8 @@ static const struct argp_option rows[] = {
 
 typedef struct {
     tgd_options options;
-    const char *builds, *launcher, *output;
+    const char *builds, *output;
+    tgd_launcher_choice launcher;
     long launches, rows;
     double budget_s;
 } words;
@@ -46,11 +48,15 @@ typedef struct {
 static error_t take_word(int key, char *text, struct argp_state *state)
 {
     words *w = state->input;
-    const char **texts[] = {&w->builds, &w->launcher};
     switch (key) {
     case BUILDS:
+        w->builds = text;
+        return 0;
     case LAUNCHER:
-        *texts[key - BUILDS] = text;
+        w->launcher.words = text;
+        return 0;
+    case OVERSUBSCRIBE:
+        w->launcher.oversubscribe = true;
         return 0;
     case LAUNCHES:
         return tgd_options_keep(
@@ -298,10 +304,12 @@ static int prepare_and_check(const words *w)
         return tgd_report(status);
     tgd_machine_read(&machine);
     int result = GOOD;
-    status = tgd_launcher_make(&bench, &machine, w->launcher, &launcher);
+    status = tgd_launcher_make(&bench, &machine, &w->launcher, &launcher);
     if (status.code == TG_OK) {
-        status = make_folder(w, machine.host, &folder);
-        tgd_trial trial = {.launcher = &launcher, .folder = folder, .ranks = 2, .stop = &stop};
+        status = tgd_launch_try(&launcher, RANKS, TGD_TRY_S);
+        if (status.code == TG_OK)
+            status = make_folder(w, machine.host, &folder);
+        tgd_trial trial = {.launcher = &launcher, .folder = folder, .ranks = RANKS, .stop = &stop};
         if (status.code == TG_OK)
             result = check_all(w, &trial);
         tgd_launcher_free(&launcher);

@@ -3,7 +3,6 @@
 #include "driver/train.h"
 
 #include "bench/case.h"
-#include "driver/allocation.h"
 #include "driver/child.h"
 #include "driver/folder.h"
 #include "driver/paths.h"
@@ -92,12 +91,13 @@ static tg_status prepare(training *t)
     if (status.code == TG_OK)
         status = tgd_bench_open(t->words.option[TGD_TRAIN_BUILDS], NULL, &t->bench);
     if (status.code == TG_OK) {
+        const tgd_launcher_choice choice = {t->words.option[TGD_TRAIN_LAUNCHER],
+                                            t->words.option[TGD_TRAIN_OVERSUBSCRIBE] != NULL};
         tgd_machine_read(&t->machine);
-        status = tgd_launcher_make(&t->bench, &t->machine, t->words.option[TGD_TRAIN_LAUNCHER],
-                                   &t->launcher);
+        status = tgd_launcher_make(&t->bench, &t->machine, &choice, &t->launcher);
     }
     if (status.code == TG_OK)
-        status = tgd_check_allocation(&t->launcher.words, (int)t->ranks);
+        status = tgd_launch_try(&t->launcher, (int)t->ranks, TGD_TRY_S);
     return status;
 }
 

@@ -24,6 +24,7 @@ static const struct argp_option rows[] = {
     {"builds", FIRST + TGD_TRAIN_BUILDS, "DIR", 0, "folder that holds tgbench or bin/tgbench", 2},
     {"launcher", FIRST + TGD_TRAIN_LAUNCHER, "WORDS", 0,
      "MPI launcher with its words, such as 'srun --mpi=pmix'", 2},
+    {"oversubscribe", FIRST + TGD_TRAIN_OVERSUBSCRIBE, NULL, 0, TGD_OVERSUBSCRIBE_HELP, 2},
     {"resume", FIRST + TGD_TRAIN_RESUME, "RUN", 0,
      "go on behind the checkpoint of this run folder; the words replace its own", 2},
     TGD_HELP_ROW,

@@ -479,34 +479,6 @@ class Bad(Case):
         self.expect_error(self.run_it("--launcher", "no-such-launcher -x"), "'no-such-launcher'", "expected")
         self.expect_error(self.run_it("--launcher", " "), "launcher", "expected")
 
-    def test_hostfiles(self):
-        """A file of hosts among the words of a launcher has to name one; the names of launchers are those of MPI."""
-        launcher = self.folder / "mpiexec"
-        launcher.symlink_to(HERE / "fake_mpiexec")
-        for text in ("", "# none\n\n  # nor here\n"):
-            (self.folder / "hosts").write_text(text)
-            for option in ("--hostfile", "-machinefile", "-f"):
-                self.expect_error(self.run_it("--launcher", f"./mpiexec {option} hosts"), f"{option} 'hosts'", "names no host")
-        self.expect_error(self.run_it("--launcher", "./mpiexec --hostfile absent"), "'absent'", "expected a file of hosts")
-        (self.folder / "hosts").write_text("# one\n  n0 slots=4\n")
-        self.assertEqual(self.run_it("--launcher", "./mpiexec --hostfile hosts").returncode, 0)
-
-    def test_allocation(self):
-        """srun outside of an allocation, and in one with too few CPUs for the most ranks, which are 4."""
-        (self.folder / "srun").symlink_to(HERE / "fake_mpiexec")
-        for name in ("SLURM_JOB_ID", "SLURM_JOB_CPUS_PER_NODE"):
-            self.environment.pop(name, None)
-        self.expect_error(self.run_it("--launcher", "./srun"), "SLURM_JOB_ID", "salloc")
-        self.assertEqual(self.run_it("--launcher", "./srun", "--dry-run").returncode, 0)
-        good = [("4", ""), ("1(x4)", ""), ("2,1(x2)", ""), ("4(x3),2", "--ntasks-per-node=1"), ("1", "--overcommit"), ("?", "")]
-        bad = [("3", ""), ("1(x3)", ""), ("2,1", ""), ("8(x3)", "--ntasks-per-node=1"), ("1", "")]
-        for cpus, word in bad:
-            done = self.run_it("--launcher", f"./srun {word}", "--ranks", "1,4", SLURM_JOB_ID="7", SLURM_JOB_CPUS_PER_NODE=cpus)
-            self.expect_error(done, "4 ranks", "allocation 7", cpus, "expected")
-        for cpus, word in good:
-            done = self.run_it("--launcher", f"./srun {word}", "--ranks", "1,4", SLURM_JOB_ID="7", SLURM_JOB_CPUS_PER_NODE=cpus)
-            self.assertEqual(done.returncode, 0, done.stderr)
-
     def test_output_beneath_a_file(self):
         (self.folder / "file").write_text("")
         self.expect_error(self.run_it("--output", str(self.folder / "file")), "file", "expected a folder")

@@ -52,7 +52,9 @@ class Case(unittest.TestCase):
         return [PROGRAM, "run", *words, "--output", str(self.output)]
 
     def run_it(self, *words):
-        return subprocess.run(self.words(*words), cwd=self.folder, capture_output=True, text=True, timeout=200)
+        names = ("OMPI_MCA_rmaps_base_oversubscribe", "PRTE_MCA_rmaps_default_mapping_policy")  # a test's own words decide
+        return subprocess.run(self.words(*words), cwd=self.folder, capture_output=True, text=True, timeout=200,
+                              env={name: value for name, value in os.environ.items() if name not in names})
 
     def rows(self, name):
         with open(next(self.output.iterdir()) / name, newline="", encoding="ascii") as file:
@@ -126,6 +128,27 @@ class Smoke(Case):
         self.assertEqual({r["bound_us"] != "" for r in cells if r["ranks"] == "1"}, {True})
         self.assertNotIn("latency", {r["bound_kind"] for r in cells if r["ranks"] == "2"})  # of messages nothing is known
         self.assertIn("calibration on 2 ranks: 0 rows, exit status 1", (next(self.output.iterdir()) / "log.txt").read_text())
+
+    def test_launchers(self):
+        """Too few slots, and the launcher of another library: one line, and nothing is written. MPICH's launcher knows no slots."""
+        build = json.loads(subprocess.run([TGBENCH, "list", "--json"], capture_output=True, check=True).stdout)["build"]
+        campaign = self.folder / "c.ini"
+        campaign.write_text("[campaign]\nbudget = 1s\ncalibrate = no\n[cells a]\ncase = broadcast shape=8 from=1 to=Pc\nranks = 1,3\n")
+        mpich = build["mpi_family"] == "mpich"
+        (self.folder / "hosts").write_text("localhost:1\n" if mpich else "localhost slots=1\n")
+        words = [str(campaign), "--launcher", f"{build['mpiexec']} {'-f' if mpich else '--hostfile'} hosts"]
+        faults = [] if mpich else [(words, "has not enough slots for 3 ranks; expected fewer ranks, more slots (HOST slots=N ")]
+        other = shutil.which("mpiexec.openmpi" if mpich else "mpiexec.mpich")
+        if other:
+            faults.append(([str(campaign), "--launcher", other, "--ranks", "2"], f"expected the launcher of this MPI library, {build['mpiexec']}"))
+        for wrong, part in faults:
+            done = self.run_it(*wrong)
+            self.assertEqual((done.returncode, done.stdout, len(done.stderr.splitlines())), (2, "", 1), done.stderr)
+            self.assertIn(part, done.stderr)
+            self.assertFalse(self.output.exists())
+        done = self.run_it(*words, "--oversubscribe")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual({(r["ranks"], r["status"]) for r in self.rows("cells.csv")}, {("1", "ok"), ("3", "ok")})
 
     def test_no_calibration(self):
         campaign = self.folder / "c.ini"

@@ -41,7 +41,7 @@ direction = forward,adjoint
 # What a shell would obey outside of single quotes, and inside of them.
 HOSTILE = "o'; touch pwned1; '$(touch pwned2)`touch pwned3`\"; touch pwned4; \"\ntouch pwned5\n#SBATCH --comment=x \\' & "
 FAKES = {
-    "srun": 'printf "%s\\n" "$@" >>"$LOG/srun"; while [ "$1" != -n ]; do shift; done; exec "$MPIEXEC" "$@"',
+    "srun": '[ "$1" != --version ] || { echo slurm 22.05.8; exit; }; printf "%s\\n" "$@" >>"$LOG/srun"; while [ "$1" != -n ]; do shift; done; exec "$MPIEXEC" "$@"',
     "sbatch": 'printf "%s\\n" "$@" >>"$LOG/sbatch"; echo "Submitted batch job 7"',
     "scontrol": 'printf "%s\\n" "$@" >>"$LOG/scontrol"',
 }
