@@ -4,6 +4,7 @@
 #include "bench/facts.h"
 
 #include "bench/clock.h"
+#include "bench/free_memory.h"
 #include "bench/machine.h"
 #include "bench/places.h"
 #include "bench/proc.h"
@@ -26,7 +27,7 @@ typedef struct {
     int id, ranks;
     tgb_topology topology;
     tgb_caches caches;
-    double memory_bytes;
+    double memory_bytes, memory_limit_bytes; /* of the machine; of this job on it, 0: none */
     size_t runs;
 } machine;
 
@@ -50,7 +51,8 @@ static machine look_at_machine(int ranks_here)
                  .ranks = ranks_here,
                  .topology = tgb_machine_topology(),
                  .caches = tgb_machine_caches(),
-                 .memory_bytes = tgb_memory_bytes()};
+                 .memory_bytes = tgb_memory_bytes(),
+                 .memory_limit_bytes = tgb_free_memory_read("").limit_bytes};
     tgb_machine_name(m.name, sizeof m.name);
     snprintf(m.blas_core, sizeof m.blas_core, "%s", tgl_blas_core());
     return m;
@@ -102,13 +104,13 @@ static json_t *json_machine(const machine *m)
 {
     char id[16];
     snprintf(id, sizeof id, "%08x", (unsigned)m->id);
-    return json_pack("{s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-                     text(m->name), "id", id, "ranks", m->ranks, "packages",
-                     known(m->topology.packages), "cores", known(m->topology.cores), "cpus",
-                     known(m->topology.cpus), "numa_nodes", known(m->topology.numa_nodes),
-                     "llc_bytes", known((double)m->caches.last), "all_llc_bytes",
-                     known((double)m->caches.all_last), "memory_bytes", known(m->memory_bytes),
-                     "blas_core", text(m->blas_core));
+    return json_pack(
+        "{s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", text(m->name), "id",
+        id, "ranks", m->ranks, "packages", known(m->topology.packages), "cores",
+        known(m->topology.cores), "cpus", known(m->topology.cpus), "numa_nodes",
+        known(m->topology.numa_nodes), "llc_bytes", known((double)m->caches.last), "all_llc_bytes",
+        known((double)m->caches.all_last), "memory_bytes", known(m->memory_bytes),
+        "memory_limit_bytes", known(m->memory_limit_bytes), "blas_core", text(m->blas_core));
 }
 
 static void put_run(json_t *ranks, const tgb_run *run, int number)

@@ -1,7 +1,8 @@
-/* memory.c: bytes from the layouts; what is free from the kernels of all machines. */
+/* memory.c: bytes from the layouts; what is free from the kernels of all machines. The ranks of a
+ * machine share what it has free, and what the limit of their job leaves. */
 #include "bench/memory.h"
 
-#include "bench/proc.h"
+#include "bench/free_memory.h"
 
 tg_status tgb_memory_parse(const char *text, double *limit_bytes)
 {
@@ -50,12 +51,14 @@ tg_status tgb_memory_check(const tgb_team *team, const tgb_cell *cells, int coun
 {
     if (limit_bytes > 0)
         return check_limit(all_wanted(cells, count, -1) + more_bytes, limit_bytes);
-    double sum[2] = {all_wanted(cells, count, team->rank) + more_bytes,
-                     team->machine.first_here ? tgb_available_bytes() : 0};
-    MPI_Allreduce(MPI_IN_PLACE, sum, 2, MPI_DOUBLE, MPI_SUM, team->comm);
+    const tgb_free_memory here =
+        team->machine.first_here ? tgb_free_memory_read("") : (tgb_free_memory){.free_bytes = 0};
+    double sum[3] = {all_wanted(cells, count, team->rank) + more_bytes, here.free_bytes,
+                     here.by_group};
+    MPI_Allreduce(MPI_IN_PLACE, sum, 3, MPI_DOUBLE, MPI_SUM, team->comm);
     if (sum[1] <= 0 || sum[0] <= sum[1])
         return tg_success();
     return tg_fail(TG_NO_MEMORY,
-                   "all ranks together need %.0f B; %.0f B are free on their machines", sum[0],
-                   sum[1]);
+                   "all ranks together need %.0f B; %.0f B are free on their machines%s", sum[0],
+                   sum[1], sum[2] > 0 ? " within the memory limit of their job or container" : "");
 }

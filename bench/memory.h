@@ -15,8 +15,8 @@ double tgb_memory_wanted(const tgb_setup *setup, int rank);
 
 /* Calls: Collective on the team. Is there room for these cells at the same time? more_bytes: what
  * each rank needs besides. Errors: TG_NO_MEMORY when a rank needs more than limit_bytes; without a
- * limit (0), when the ranks of all machines together need more than is free on them. Where the
- * kernel does not say what is free, it is enough. */
+ * limit (0), when the ranks of all machines together need more than is free on them, or than the
+ * control groups of their job leave free. Where the kernel does not say what is free, it is enough. */
 tg_status tgb_memory_check(const tgb_team *team, const tgb_cell *cells, int count,
                            double more_bytes, double limit_bytes);
 

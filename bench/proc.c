@@ -1,4 +1,4 @@
-/* proc.c: reads files of /proc, line by line. Source: proc(5). */
+/* proc.c: reads files of the kernel, line by line. Source: proc(5). */
 #include "bench/proc.h"
 
 #include <stdio.h>
@@ -7,9 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The number at `index` (0, 1, ...) behind the words that a line of a file begins with; 0: not
- * there. */
-static double number_in(const char *path, const char *words, int index)
+double tgb_proc_number(const char *path, const char *words, int index)
 {
     FILE *file = fopen(path, "r");
     char line[512];
@@ -27,19 +25,14 @@ static double number_in(const char *path, const char *words, int index)
     return found;
 }
 
-double tgb_available_bytes(void)
-{
-    return number_in("/proc/meminfo", "MemAvailable:", 0) * 1024;
-}
-
 double tgb_memory_bytes(void)
 {
-    return number_in("/proc/meminfo", "MemTotal:", 0) * 1024;
+    return tgb_proc_number("/proc/meminfo", "MemTotal:", 0) * 1024;
 }
 
 double tgb_peak_rss_MB(void)
 {
-    return number_in("/proc/self/status", "VmHWM:", 0) * 1024 / 1e6;
+    return tgb_proc_number("/proc/self/status", "VmHWM:", 0) * 1024 / 1e6;
 }
 
 bool tgb_peak_rss_forget(void)
@@ -52,7 +45,7 @@ bool tgb_peak_rss_forget(void)
 double tgb_steal_ms(void)
 {
     enum { STEAL = 7 }; /* behind user nice system idle iowait irq softirq */
-    return number_in("/proc/stat", "cpu ", STEAL) * 1000.0 / (double)sysconf(_SC_CLK_TCK);
+    return tgb_proc_number("/proc/stat", "cpu ", STEAL) * 1000.0 / (double)sysconf(_SC_CLK_TCK);
 }
 
 long long tgb_involuntary_switches(void)

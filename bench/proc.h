@@ -5,10 +5,11 @@
 
 #include <stdbool.h>
 
-/* Calls: Local, all. Memory of this machine, that is free or can be made free, in bytes; all of it.
- */
-double tgb_available_bytes(void);
-double tgb_memory_bytes(void);
+/* Calls: Local, all. The number at `index` (0, 1, ...) behind the words that the first such line of a
+ * file begins with. */
+double tgb_proc_number(const char *path, const char *words, int index);
+
+double tgb_memory_bytes(void); /* of this machine */
 
 /* Units: MB (1e6 B). Largest resident size of this process since it was forgotten, or since the
  * process began where the kernel cannot forget (false). */

@@ -3,6 +3,7 @@
  * Values are a formula of the place in the tensor, so that every entry is compared while it is read
  * once: y = F x forward, and x = F* y, the sum of what the copies of an entry hold. Where the
  * memory is not there the test says so and is skipped (exit status 77). */
+#include "bench/free_memory.h"
 #include "primitives/tests/checks.h"
 
 #include <stdio.h>
@@ -18,34 +19,6 @@ static const double GiB = 1024.0 * 1024.0 * 1024.0;
 static int8_t value_at(ptrdiff_t index, int salt)
 {
     return (int8_t)(((uint64_t)index + (uint64_t)salt) * UINT64_C(0x9e3779b97f4a7c15) >> 59);
-}
-
-/* The number behind `word` at the start of a line of a file; -1 when there is none. */
-static double number_in(const char *path, const char *word)
-{
-    char line[128];
-    double value = -1;
-    FILE *file = fopen(path, "r");
-    while (file != NULL && value < 0 && fgets(line, sizeof line, file) != NULL) {
-        char *start = line + strlen(word), *end = start;
-        if (strncmp(line, word, strlen(word)) == 0)
-            value = strtod(start, &end);
-        if (end == start)
-            value = -1;
-    }
-    if (file != NULL)
-        fclose(file);
-    return value;
-}
-
-/* The smaller of what the machine has free and what the control group of this process may still
- * take, in bytes. */
-static double available(void)
-{
-    double free_bytes = 1024 * number_in("/proc/meminfo", "MemAvailable:");
-    double limit = number_in("/sys/fs/cgroup/memory.max", "");
-    double used = number_in("/sys/fs/cgroup/memory.current", "");
-    return limit >= 0 && used >= 0 && limit - used < free_bytes ? limit - used : free_bytes;
 }
 
 /* Go through the entries of a box of a tensor of one or two axes in the order of its buffer. Writes
@@ -142,7 +115,8 @@ static int run_line(const char *line, int rank, int size)
     }
     double need =
         (double)sum(tg_op_x_bytes(op) + tg_op_y_bytes(op) + tg_op_held_bytes(op)) / GiB + 1;
-    double have = available() / GiB; /* the ranks of this test share a node */
+    double have =
+        tgb_free_memory_read("").free_bytes / GiB; /* the ranks of this test share a node */
     MPI_Bcast(&have, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
     int result = SKIPPED;
     if (need <= have) {
