@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One processor, one stream of work in order: for all passes of this process, to its end. */
 static dnnl_engine_t engine;
@@ -146,7 +147,11 @@ static dnnl_status_t make_tensor(tgl_format_ref users, tgl_format_ref kernels, b
         return status;
     }
     status = make_memory(kernels, &t->kernels, &t->buffer);
-    if (status != dnnl_success)
+    if (status == dnnl_success && input)
+        status = tgl_places_make(users, kernels, &t->places);
+    if (status == dnnl_success && t->places)
+        memset(t->buffer, 0, dnnl_memory_desc_get_size(kernels));
+    if (status != dnnl_success || t->places)
         return status;
     return input ? plan_reorder(users, kernels, &t->reorder)
                  : plan_reorder(kernels, users, &t->reorder);
@@ -195,6 +200,7 @@ void tgl_pass_free(tgl_pass *p)
             continue;
         if (t->reorder)
             dnnl_primitive_destroy(t->reorder);
+        tgl_places_free(t->places);
         if (t->kernels && t->kernels != t->users)
             dnnl_memory_destroy(t->kernels);
         if (t->users)
@@ -214,6 +220,12 @@ void tgl_pass_free(tgl_pass *p)
 
 static void reorder(const tgl_tensor *t, bool input)
 {
+    void *users = NULL;
+    if (t->places) {
+        tgl_onednn_must(dnnl_memory_get_data_handle(t->users, &users));
+        tgl_places_copy(t->places, users, t->buffer);
+        return;
+    }
     const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, input ? t->users : t->kernels},
                                          {DNNL_ARG_TO, input ? t->kernels : t->users}};
     tgl_onednn_must(dnnl_primitive_execute(t->reorder, stream, 2, arguments));
@@ -226,7 +238,7 @@ void tgl_pass_bring(tgl_pass *p, int argument, void *buffer, long version)
     if (t->borrowed)
         return;
     tgl_onednn_must(dnnl_memory_set_data_handle(t->users, buffer));
-    if (!t->reorder || !p->roles[argument].input || kept)
+    if (!t->buffer || !p->roles[argument].input || kept)
         return;
     reorder(t, true);
     t->version = version;
@@ -238,7 +250,7 @@ void tgl_pass_run(tgl_pass *p, long version, void *const buffers[TGL_ARGUMENTS])
         tgl_pass_bring(p, i, buffers[i], version);
     tgl_onednn_must(dnnl_primitive_execute(p->primitive, stream, p->count + 1, p->execute));
     for (int i = 0; i < p->count; i++)
-        if (p->argument[i].reorder && !p->roles[i].input)
+        if (p->argument[i].buffer && !p->roles[i].input)
             reorder(&p->argument[i], false);
     tgl_pass_wait();
 }

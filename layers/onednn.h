@@ -30,11 +30,15 @@ typedef struct {
     dnnl_dims_t x, y, weights, bias;
 } tgl_extents;
 
+/* Where the entries of a tensor lie in two formats. */
+typedef struct tgl_places tgl_places;
+
 /* A tensor as the caller has it and as the kernel wants it. */
 typedef struct {
     dnnl_memory_t users, kernels; /* one and the same where the formats are equal */
-    dnnl_primitive_t reorder;     /* from the one to the other; NULL: nothing to do */
-    void *buffer;                 /* of kernels */
+    void *buffer;                 /* of kernels; NULL: nothing to reorder */
+    dnnl_primitive_t reorder;     /* from the one to the other ... */
+    tgl_places *places;           /* ... or, where oneDNN's may be wrong, what does it here */
     bool borrowed;                /* an earlier pass has it, and brought it over */
     long version;                 /* of the weights that were brought over last; 0: none */
 } tgl_tensor;
@@ -98,6 +102,16 @@ void tgl_pass_wait(void);
 void tgl_pass_free(tgl_pass *p);
 
 void tgl_onednn_must(dnnl_status_t status); /* what was planned runs: an error here is ours */
+
+/* ---- onednn_places.c; Calls: Local ---- */
+
+/* *places stays NULL where oneDNN may reorder from the one format to the other. Errors:
+ * dnnl_out_of_memory. */
+dnnl_status_t tgl_places_make(tgl_format_ref users, tgl_format_ref kernels, tgl_places **places);
+
+/* Copies each entry of a tensor from the first format to the second, whose padding stays as it is. */
+void tgl_places_copy(const tgl_places *places, const float *users, float *kernels);
+void tgl_places_free(tgl_places *places); /* NULL may be freed */
 
 /* ---- onednn_product.c ---- */
 

@@ -83,7 +83,7 @@ static void *plan(ptrdiff_t rows, ptrdiff_t in, ptrdiff_t out, bool bias)
     tgl_formats_free(&users);
     if (attr)
         dnnl_primitive_attr_destroy(attr);
-    if (status == dnnl_success && p->argument[1].reorder)
+    if (status == dnnl_success && p->argument[1].buffer)
         return p;
     release(p);
     return NULL;
