@@ -40,6 +40,23 @@ extern const tg_algorithm tg_engine_rma;
 #else
 #define TG_ROW_RMA
 #endif
+
+/* Algorithms that need calls of MPI 4 stand in a primitive's list of algorithms where the library has
+ * the calls; elsewhere in its list of what is lacking, with a plan that refuses. `bound`, the
+ * persistent requests, stands beside `mpi`. */
+/* clang-format off */
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+#define TG_ROWS_MPI(mpi, bound)     &(mpi), &(bound)
+#define TG_LACKING_PERSISTENT(bound) NULL
+#define TG_PLAN_PERSISTENT(plan)    plan
+#else
+#define TG_ROWS_MPI(mpi, bound)     &(mpi)
+#define TG_LACKING_PERSISTENT(bound) (const tg_algorithm *const[]){&(bound), NULL}
+#define TG_PLAN_PERSISTENT(plan)    tg_plan_lacking
+#endif
+/* clang-format on */
+extern const tg_algorithm tg_engine_alltoallw_init; /* MPI_Alltoallw_init */
+
 /* For halos only: p2p axis by axis. */
 extern const tg_algorithm tg_engine_axes;
 

@@ -27,12 +27,18 @@ const tg_primitive *tg_primitive_find(const char *name)
     return NULL;
 }
 
-const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name)
+static const tg_algorithm *find_row(const tg_algorithm *const *row, const char *name)
 {
-    for (const tg_algorithm *const *row = primitive->algorithms; *row; row++)
+    for (; row && *row; row++)
         if (strcmp((*row)->name, name) == 0)
             return *row;
     return NULL;
+}
+
+const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name)
+{
+    const tg_algorithm *found = find_row(primitive->algorithms, name);
+    return found ? found : find_row(primitive->lacking, name);
 }
 
 /* Axis 0 of a side must count the regions of the operator. */
@@ -221,6 +227,15 @@ static tg_status run_plan(const tg_problem *problem, tg_op *op)
     tg_status status = problem->algorithm->plan(&back, op);
     op->flipped = true;
     return status;
+}
+
+tg_status tg_plan_lacking(const tg_problem *problem, tg_op *op)
+{
+    return tg_agree(op->comm,
+                    tg_fail(TG_BAD_INPUT,
+                            "algorithm=%s: this MPI library lacks the calls of MPI 4 that "
+                            "it needs; expected another library, or another algorithm",
+                            problem->algorithm->name));
 }
 
 tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)

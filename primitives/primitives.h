@@ -116,10 +116,13 @@ typedef struct {
     void (*auto_grid)(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size);
     tg_status (*traffic)(const tg_layout *x, const tg_layout *y, tg_traffic *traffic); /* Local */
     const tg_algorithm *const *algorithms; /* ends with NULL; the first is the reference */
+    /* Known, but the MPI library lacks their calls: their plans refuse. Ends with NULL; NULL: none */
+    const tg_algorithm *const *lacking;
 } tg_primitive;
 
 extern const tg_primitive *const tg_primitives[];        /* ends with NULL */
 const tg_primitive *tg_primitive_find(const char *name); /* NULL: no such primitive */
+/* Also one that the MPI library lacks. NULL: no such algorithm. */
 const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name);
 
 /* Calls: Local. The layouts of x and y that the words of a case stand for, checked; the caller
