@@ -537,6 +537,8 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
     row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)
         row->algorithms[i] = primitive->algorithms[i]->name;
+    for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->lacking && primitive->lacking[i]; i++)
+        row->lacking[i] = primitive->lacking[i]->name;
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tg_dtypes[i]; i++)
         row->dtypes[i] = tg_dtypes[i]->name;
 }
