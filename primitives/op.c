@@ -115,6 +115,9 @@ static tg_status check_problem(const tg_problem *p, int P)
     if (tg_algorithm_find(p->primitive, p->algorithm->name) != p->algorithm)
         return tg_fail(TG_BAD_INPUT, "algorithm=%s: not one of %s; see tgbench list",
                        p->algorithm->name, p->primitive->name);
+    if (p->partitions < 0 || p->partitions > TG_MOST_PARTITIONS)
+        return tg_fail(TG_BAD_INPUT, "partitions=%d: expected a whole number from 1 to %d",
+                       p->partitions, TG_MOST_PARTITIONS);
     if (p->place == TG_IN_PLACE && p->mode == TG_ACCUMULATE)
         return tg_fail(TG_BAD_INPUT,
                        "in-place=yes accumulate=yes: a buffer cannot be added to itself; "
@@ -231,11 +234,12 @@ static tg_status run_plan(const tg_problem *problem, tg_op *op)
 
 tg_status tg_plan_lacking(const tg_problem *problem, tg_op *op)
 {
-    return tg_agree(op->comm,
-                    tg_fail(TG_BAD_INPUT,
-                            "algorithm=%s: this MPI library lacks the calls of MPI 4 that "
-                            "it needs; expected another library, or another algorithm",
-                            problem->algorithm->name));
+    const tg_status no =
+        tg_fail(TG_BAD_INPUT,
+                "algorithm=%s: calls of MPI 4 that it needs are lacking, or wrong, "
+                "in this MPI library; expected another one, or another algorithm",
+                problem->algorithm->name);
+    return tg_agree(op->comm, no);
 }
 
 tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)

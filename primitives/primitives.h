@@ -141,6 +141,8 @@ typedef enum { TG_OUT_OF_PLACE = 0, TG_IN_PLACE } tg_place;
  * what is right. */
 typedef enum { TG_ANY_MEMORY = 0, TG_SHARED_MEMORY } tg_memory;
 
+enum { TG_PARTITIONS = 4, TG_MOST_PARTITIONS = 65536 };
+
 struct tg_problem {
     const tg_primitive *primitive;
     tg_layout x, y; /* as tg_primitive_layouts makes them; the problem does not own them */
@@ -150,6 +152,7 @@ struct tg_problem {
     tg_place place;
     tg_memory memory;
     tg_store store_x, store_y; /* how the buffers hold their boxes; one store in place */
+    int partitions;            /* of a message, at most; for `partitioned` only. 0: TG_PARTITIONS */
 };
 
 /* Calls: Collective on comm; every rank passes the same problem. Rank lists are ranks of comm.

@@ -12,7 +12,9 @@ CASES = ["broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc dtype
          "halo shape=16x6 grid=Px1 kernel=3x1 padding=1x0", "raw:MPI_Allreduce shape=N grid=Pc", "raw:memcpy shape=N",
          "sum_reduce shape=12 from=Pc to=1 accumulate=yes", "move shape=2xN grid=1xP"]
 MPI4 = [("broadcast shape=8 from=1 to=Pc", "persistent-collective"),
-        ("repartition shape=4x6 from=Px1 to=1xP", "persistent-collective")]
+        ("repartition shape=4x6 from=Px1 to=1xP", "persistent-collective"),
+        ("send_recv shape=77 to-ranks=1", "partitioned"),
+        ("halo shape=16x6 grid=Px1 kernel=3x1 padding=1x0 partitions=3", "partitioned")]
 LOCAL = ("raw:memcpy", "move")  # nothing crosses between ranks
 SAMPLE_COLUMNS = ["schema", "run_id", "launch", "cell", "repetition", "t_max_us", "slowest_rank", "t_min_us",
                   "fastest_rank"]
@@ -106,6 +108,9 @@ def check_lacking(bench):
         bench.check(status == (3 if lacking else 0) and len(errors) == len(rows) * lacking, f"{case}: {status} {errors}")
         bench.check({row["status"] for row in rows} == {"unsupported" if lacking else "ok"}, f"{case}: status of {name}")
         bench.check({row["algorithm"] for row in rows} == {name}, f"{case}: algorithm")
+        for row in rows:
+            check_pasted(bench, row)
+            bench.check((" partitions=" in row["case"]) == (name == "partitioned"), f"{row['case']}: partitions")
         _, output, _ = bench.run(2, "check", f"{case} algorithm={name}")
         bench.check(output.startswith("n/a" if lacking else "ok"), f"{case}: {output}")
 
