@@ -37,11 +37,12 @@ static json_t *json_operation(const tgb_operation *o)
     for (const tgb_key *key = o->keys; key->name; key++)
         json_array_append_new(keys,
                               json_pack("{s:s, s:s?}", "key", key->name, "default", key->initial));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s}", "name",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s}", "name",
                      o->name, "kind", o->kind, "directions", directions, "algorithms",
-                     json_list(o->algorithms), "dtypes", json_list(o->dtypes), "kernels",
-                     json_list(o->kernels), "keys", keys, "weights", json_weights(o), "formula",
-                     o->formula, "adjoint", o->adjoint, "source", o->source, "summary", o->summary);
+                     json_list(o->algorithms), "lacking", json_list(o->lacking), "dtypes",
+                     json_list(o->dtypes), "kernels", json_list(o->kernels), "keys", keys,
+                     "weights", json_weights(o), "formula", o->formula, "adjoint", o->adjoint,
+                     "source", o->source, "summary", o->summary);
 }
 
 static const char *mpi_family(void)

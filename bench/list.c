@@ -25,6 +25,8 @@ static void print_text(const tgb_operation *o)
     printf("    adjoint     %s\n", o->adjoint);
     printf("    directions  %s\n", join_directions(o, text, sizeof text));
     printf("    algorithms  %s\n", tgb_join(o->algorithms, text, sizeof text));
+    if (o->lacking[0])
+        printf("    lacking     %s\n", tgb_join(o->lacking, text, sizeof text));
     printf("    dtypes      %s\n", tgb_join(o->dtypes, text, sizeof text));
     if (o->kernels[0])
         printf("    kernels     %s\n", tgb_join(o->kernels, text, sizeof text));

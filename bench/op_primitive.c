@@ -12,13 +12,18 @@
 #define HOW                                                                                        \
     {"in-place", "no", false}, {"accumulate", "no", false}, {"store-x", "row", false},             \
     {"store-y", "row", false}
+#define PARTITIONS {"partitions", "4", false}
 /* clang-format on */
+_Static_assert(TG_PARTITIONS == 4, "the default of key partitions");
 
 static const tgb_key one_keys[] = {TGB_ONE_LAYOUT, TGB_TYPE, HOW, TGB_END};
 static const tgb_key memory_keys[] = {
     TGB_ONE_LAYOUT, {"dtype", "f32", false}, {"algorithm", "reference", false}, HOW, TGB_END};
 static const tgb_key two_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, HOW, TGB_END};
+static const tgb_key two_partitioned_keys[] = {TGB_TWO_LAYOUTS, TGB_TYPE, PARTITIONS, HOW, TGB_END};
 static const tgb_key one_window_keys[] = {TGB_ONE_LAYOUT, TGB_WINDOW, TGB_TYPE, HOW, TGB_END};
+static const tgb_key partitioned_window_keys[] = {TGB_ONE_LAYOUT, TGB_WINDOW, TGB_TYPE,
+                                                  PARTITIONS,     HOW,        TGB_END};
 static const tgb_key two_window_keys[] = {TGB_TWO_LAYOUTS, TGB_WINDOW, TGB_TYPE, HOW, TGB_END};
 
 /* ---- words of layouts ---- */
@@ -233,6 +238,14 @@ static char *print_store_word(const char *key, const tg_problem *p)
     return strdup(text);
 }
 
+/* The algorithm that has the key `partitions`: in the canonical text of others it is left out. */
+static const char partitioned[] = "partitioned";
+
+static bool has_key(const tgb_setup *setup, const char *key)
+{
+    return strcmp(key, "partitions") != 0 || strcmp(setup->algorithm, partitioned) == 0;
+}
+
 /* Every key of the row, in its order: as it is printed, else as given, else its default. */
 static tg_status write_words(const tgb_case *given, const tg_layout *from, const tg_layout *to,
                              const windows *w, tgb_setup *setup)
@@ -245,7 +258,8 @@ static tg_status write_words(const tgb_case *given, const tg_layout *from, const
         if (!text)
             text = print_store_word(key->name, &setup->problem);
         const char *value = text ? text : tgb_case_get(given, key->name);
-        status = tgb_case_set(&setup->words, key->name, value ? value : key->initial);
+        if (has_key(setup, key->name))
+            status = tgb_case_set(&setup->words, key->name, value ? value : key->initial);
         free(text);
     }
     return status;
@@ -266,6 +280,17 @@ static tg_status parse_store(const tgb_case *words, const char *key, int ndim, t
 {
     const char *text = tgb_case_get(words, key);
     return tg_store_parse(key, text ? text : "row", ndim, store);
+}
+
+static tg_status parse_partitions(const tgb_case *words, const tgb_setup *setup, int *partitions)
+{
+    const char *text = tgb_case_get(words, "partitions");
+    long number = TG_PARTITIONS;
+    if (text && tgb_parse_int("partitions", text, 1, TG_MOST_PARTITIONS, &number).code != TG_OK)
+        return tg_fail(TG_BAD_INPUT, "partitions=%.40s: expected a whole number from 1 to %d", text,
+                       TG_MOST_PARTITIONS);
+    *partitions = has_key(setup, "partitions") ? (int)number : 0;
+    return tg_success();
 }
 
 static tg_status parse_how(const tgb_case *words, int ndim, tg_problem *problem)
@@ -356,6 +381,8 @@ tg_status tgb_primitive_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_s
         status = tg_layout_check(&from, P);
     if (status.code == TG_OK)
         status = parse_how(words, from.ndim, problem);
+    if (status.code == TG_OK)
+        status = parse_partitions(words, setup, &problem->partitions);
     if (status.code == TG_OK)
         status = tg_primitive_layouts(row, &from, row->two_layouts ? &to : NULL, &problem->x,
                                       &problem->y);
@@ -511,6 +538,8 @@ static const tgb_key *keys_of(const tg_primitive *primitive)
 {
     if (primitive->regions)
         return memory_keys;
+    if (tg_algorithm_find(primitive, partitioned))
+        return primitive->window ? partitioned_window_keys : two_partitioned_keys;
     if (primitive->two_layouts)
         return primitive->window ? two_window_keys : two_keys;
     return primitive->window ? one_window_keys : one_keys;
@@ -537,6 +566,8 @@ static void make_row(const tg_primitive *primitive, tgb_operation *row)
     row->keys = keys_of(primitive);
     for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->algorithms[i]; i++)
         row->algorithms[i] = primitive->algorithms[i]->name;
+    for (int i = 0; i < TGB_MAX_ALGORITHMS && primitive->lacking && primitive->lacking[i]; i++)
+        row->lacking[i] = primitive->lacking[i]->name;
     for (int i = 0; i < TGB_MAX_ALGORITHMS && tg_dtypes[i]; i++)
         row->dtypes[i] = tg_dtypes[i]->name;
 }

@@ -130,21 +130,28 @@ static tg_status check_keys(const tgb_operation *operation, const tgb_case *word
     return tg_success();
 }
 
-/* The value of a key that must be one of a list, or its default. */
+static const char *find_word(const char *const *list, const char *word)
+{
+    while (*list && strcmp(*list, word) != 0)
+        list++;
+    return *list;
+}
+
+/* The value of a key that must be one of a list, or its default; or of a second list, of words that
+ * nobody is told to use. */
 static tg_status choose(const tgb_operation *operation, const tgb_case *words, const char *key,
-                        const char *const *list, const char **value)
+                        const char *const *list, const char *const *more, const char **value)
 {
     char text[TG_STATUS_TEXT];
-    *value = tgb_case_get(words, key);
+    const char *given = tgb_case_get(words, key);
+    if (!given)
+        given = find_key(operation, key)->initial;
+    *value = find_word(list, given);
     if (!*value)
-        *value = find_key(operation, key)->initial;
-    for (; *list; list++)
-        if (strcmp(*list, *value) == 0) {
-            *value = *list;
-            return tg_success();
-        }
-    list = strcmp(key, "dtype") == 0 ? operation->dtypes : operation->algorithms;
-    return tg_fail(TG_BAD_INPUT, "%s=%.40s is unknown for %s; expected %s", key, *value,
+        *value = find_word(more, given);
+    if (*value)
+        return tg_success();
+    return tg_fail(TG_BAD_INPUT, "%s=%.40s is unknown for %s; expected %s", key, given,
                    operation->name, tgb_join(list, text, sizeof text));
 }
 
@@ -167,6 +174,7 @@ tg_status tgb_needs_size(const tgb_case *words, bool *needs)
 static tg_status resolve_with(const tgb_operation *operation, const tgb_case *words, int P,
                               ptrdiff_t N, tgb_setup *setup)
 {
+    static const char *const none[] = {NULL};
     const char *dtype;
     *setup = (tgb_setup){.operation = operation,
                          .ranks = P,
@@ -176,9 +184,10 @@ static tg_status resolve_with(const tgb_operation *operation, const tgb_case *wo
                          .trips = 1};
     tg_status status = check_keys(operation, words);
     if (status.code == TG_OK)
-        status = choose(operation, words, "dtype", operation->dtypes, &dtype);
+        status = choose(operation, words, "dtype", operation->dtypes, none, &dtype);
     if (status.code == TG_OK)
-        status = choose(operation, words, "algorithm", operation->algorithms, &setup->algorithm);
+        status = choose(operation, words, "algorithm", operation->algorithms, operation->lacking,
+                        &setup->algorithm);
     if (status.code == TG_OK) {
         setup->problem.dtype = tg_dtype_find(dtype);
         setup->words.operation = strdup(operation->name);

@@ -105,9 +105,11 @@ struct tgb_operation {
     int ndirections;
     const struct tgb_key *keys; /* canonical order; ends with a row without name */
     const char *algorithms[TGB_MAX_ALGORITHMS + 1]; /* ends with NULL */
-    const char *dtypes[TGB_MAX_ALGORITHMS + 1];     /* ends with NULL */
-    const char *kernels[TGB_MAX_ALGORITHMS + 1];    /* libraries that a layer can compute with */
-    const tg_primitive *primitive;                  /* whose layouts and values; NULL for layers */
+    /* Ends with NULL: known words, but the MPI library lacks the calls; a plan of one is refused. */
+    const char *lacking[TGB_MAX_ALGORITHMS + 1];
+    const char *dtypes[TGB_MAX_ALGORITHMS + 1];  /* ends with NULL */
+    const char *kernels[TGB_MAX_ALGORITHMS + 1]; /* libraries that a layer can compute with */
+    const tg_primitive *primitive;               /* whose layouts and values; NULL for layers */
 
     /* Local. Words (all keys known, dtype and algorithm looked up) -> layouts and facts, for one P
      * and N. */

@@ -88,6 +88,23 @@ check_c_source_compiles("
 check_c_source_compiles("
   #include <mpi.h>
   int main(void) { return MPI_Win_post(MPI_GROUP_EMPTY, 0, MPI_WIN_NULL) + MPI_Win_complete(MPI_WIN_NULL); }" TG_HAVE_RMA)
+# Calls of MPI 4. Open MPI 4.1 and SimGrid have none of them. Open MPI 5.0.7 has partitioned messages, but the first
+# waits until all ranks of MPI_COMM_WORLD have made one (open-mpi/ompi issue 12969).
+check_c_source_compiles("
+  #include <mpi.h>
+  int main(void) {
+    MPI_Request r;
+    MPI_Bcast_init(0, 0, MPI_INT, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r);
+    return MPI_Alltoallw_init(0, 0, 0, 0, 0, 0, 0, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r); }" TG_HAVE_PERSISTENT_COLLECTIVES)
+check_c_source_compiles("
+  #include <mpi.h>
+  #ifdef OPEN_MPI
+  #error partitioned messages that hang
+  #endif
+  int main(void) {
+    MPI_Request r;
+    MPI_Psend_init(0, 1, 0, MPI_INT, 0, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r);
+    return MPI_Pready_range(0, 0, r); }" TG_HAVE_PARTITIONED)
 # MPICH writes "no statuses" as the address 1, which GCC takes for an array of no bytes that a call overruns.
 check_c_source_compiles("
   #include <mpi.h>

@@ -31,13 +31,15 @@ static const char *own_direction(const json_t *operation, const char *word)
     return NULL;
 }
 
-/* The operation's own word of a list (directions, dtypes, kernels, algorithms), or
- * NULL when it has none. */
+/* The operation's own word of a list (directions, dtypes, kernels, algorithms), or NULL when it has
+ * none. An algorithm that the MPI library lacks is one: its rows say `unsupported`. */
 static const char *own_word(const json_t *operation, const char *list, const char *word)
 {
     if (strcmp(list, "directions") == 0)
         return own_direction(operation, word);
-    return tgd_bench_offers(operation, list, word) ? word : NULL;
+    const bool lacking =
+        strcmp(list, "algorithms") == 0 && tgd_bench_offers(operation, "lacking", word);
+    return lacking || tgd_bench_offers(operation, list, word) ? word : NULL;
 }
 
 static bool known_anywhere(const maker *m, const char *list, const char *word)

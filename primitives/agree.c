@@ -79,5 +79,7 @@ uint64_t tg_fingerprint(const tg_problem *p)
         mix_text(mix_text(mix_text(hash, p->primitive->name), p->dtype->name), p->algorithm->name);
     hash = mix(mix(hash, (int64_t)p->mode), (int64_t)p->place);
     hash = mix(hash, (int64_t)p->memory);
+    if (p->partitions != 0)
+        hash = mix(hash, p->partitions);
     return mix_store(mix_store(hash, &p->store_x), &p->store_y);
 }

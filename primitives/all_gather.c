@@ -13,7 +13,11 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 
 static const tg_algorithm mpi = {"mpi", "MPI_Allgatherv; adjoint MPI_Reduce_scatter",
                                  tg_plan_allgatherv, NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_GATHERED};
+static const tg_algorithm bound = {"persistent-collective",
+                                   "MPI_Allgatherv_init; adjoint MPI_Reduce_scatter_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_allgatherv_init), NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_ROWS_MPI(mpi, bound),
+                                                 TG_ROWS_GATHERED};
 
 extern const tg_primitive tg_all_gather;
 const tg_primitive tg_all_gather = {
@@ -27,4 +31,5 @@ const tg_primitive tg_all_gather = {
     .auto_grid = tg_grid_gathered,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

@@ -96,6 +96,8 @@ static tg_status traffic(const tg_layout *x, const tg_layout *y, tg_traffic *res
 static const tg_algorithm reference = {"reference", "packed messages to and from the first copy",
                                        plan_reference, NULL};
 static const tg_algorithm mpi = {"mpi", "MPI_Allreduce", tg_plan_allreduce, NULL};
+static const tg_algorithm bound = {"persistent-collective", "MPI_Allreduce_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_allreduce_init), NULL};
 #ifdef TG_HAVE_NODE
 static const tg_algorithm node = {
     "node", "shared memory inside a node, MPI_Allreduce between nodes", tg_plan_node_sum, NULL};
@@ -103,12 +105,17 @@ static const tg_algorithm cma = {
     "cma", "as node, long runs read from the sender's memory where the system permits it",
     tg_plan_cma_sum, NULL};
 #endif
-static const tg_algorithm *const algorithms[] = {
-    &reference,      &mpi, &tg_tree_all_sum, &tg_ring_all_sum, &tg_scatter_allgather_all_sum,
+static const tg_algorithm *const algorithms[] = {&reference,
+                                                 TG_ROWS_MPI(mpi, bound),
+                                                 &tg_tree_all_sum,
+                                                 &tg_ring_all_sum,
+                                                 &tg_scatter_allgather_all_sum,
 #ifdef TG_HAVE_NODE
-    &node,           &cma,
+                                                 &node,
+                                                 &cma,
 #endif
-    &tg_engine_auto, NULL};
+                                                 &tg_engine_auto,
+                                                 NULL};
 
 /* P copies of the whole tensor. */
 static void auto_grid(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size)
@@ -129,4 +136,5 @@ const tg_primitive tg_all_sum_reduce = {
     .auto_grid = auto_grid,
     .traffic = traffic,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

@@ -12,7 +12,11 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Bcast; adjoint MPI_Reduce", tg_plan_bcast, NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_COPIES};
+static const tg_algorithm bound = {"persistent-collective",
+                                   "MPI_Bcast_init; adjoint MPI_Reduce_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_bcast_init), NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_ROWS_MPI(mpi, bound),
+                                                 TG_ROWS_COPIES};
 
 extern const tg_primitive tg_broadcast;
 const tg_primitive tg_broadcast = {
@@ -26,4 +30,5 @@ const tg_primitive tg_broadcast = {
     .auto_grid = tg_grid_copies,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

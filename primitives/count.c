@@ -124,6 +124,38 @@ void tg_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dt
     }
 }
 
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+void tg_make_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm,
+                   MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Bcast_init(at(buffer, s), s.count, dtype->mpi(), root, comm, MPI_INFO_NULL,
+                       &requests[i]);
+    }
+}
+
+void tg_make_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
+                    MPI_Comm comm, MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Reduce_init(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), root, comm,
+                        MPI_INFO_NULL, &requests[i]);
+    }
+}
+
+void tg_make_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype,
+                       MPI_Comm comm, MPI_Request *requests)
+{
+    for (int i = 0; i < tg_count_calls(count); i++) {
+        share s = share_of(count, dtype, i);
+        MPI_Allreduce_init(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), comm,
+                           MPI_INFO_NULL, &requests[i]);
+    }
+}
+#endif
+
 MPI_Datatype tg_type_repeat(ptrdiff_t count, ptrdiff_t stride, MPI_Datatype old)
 {
     MPI_Datatype type;

@@ -38,6 +38,16 @@ void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MP
 void tg_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
                MPI_Comm comm);
 void tg_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, MPI_Comm comm);
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+/* Persistent requests (MPI_Bcast_init and so on), tg_count_calls(count) of them; all ranks start them
+ * in their order. */
+void tg_make_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MPI_Comm comm,
+                   MPI_Request *requests);
+void tg_make_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype, int root,
+                    MPI_Comm comm, MPI_Request *requests);
+void tg_make_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype,
+                       MPI_Comm comm, MPI_Request *requests);
+#endif
 
 /* Calls: Local. A type of count (at least 1) times `old`, stride bytes apart. It is not committed;
  * the caller frees it. */

@@ -40,6 +40,42 @@ extern const tg_algorithm tg_engine_rma;
 #else
 #define TG_ROW_RMA
 #endif
+
+/* Algorithms that need calls of MPI 4 stand in a primitive's list of algorithms where the library has
+ * the calls; elsewhere in its list of what is lacking, with a plan that refuses. `bound`, the
+ * persistent requests, stands beside `mpi`. */
+/* clang-format off */
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+#define TG_ROWS_MPI(mpi, bound)     &(mpi), &(bound)
+#define TG_LACKING_PERSISTENT(bound) NULL
+#define TG_PLAN_PERSISTENT(plan)    plan
+#else
+#define TG_ROWS_MPI(mpi, bound)     &(mpi)
+#define TG_LACKING_PERSISTENT(bound) (const tg_algorithm *const[]){&(bound), NULL}
+#define TG_PLAN_PERSISTENT(plan)    tg_plan_lacking
+#endif
+/* Of send_recv and halo; beside the row that is given. */
+#ifdef TG_HAVE_PARTITIONED
+#define TG_AND_PARTITIONED(row) row, &tg_engine_partitioned
+#define TG_LACKING_PARTITIONED  NULL
+#else
+#define TG_AND_PARTITIONED(row) row
+#define TG_LACKING_PARTITIONED  (const tg_algorithm *const[]){&tg_engine_partitioned, NULL}
+#endif
+/* clang-format on */
+extern const tg_algorithm tg_engine_alltoallw_init; /* MPI_Alltoallw_init */
+extern const tg_algorithm tg_engine_partitioned;
+extern const tg_weights tg_weights_of_partitioned;
+
+/* Calls: Local. A problem's partitions of a message, at most; and how so many entries, more than 0,
+ * are cut: `count` partitions of `entries`, of which the last one may end behind the message. */
+typedef struct {
+    ptrdiff_t entries;
+    int count;
+} tg_partitions;
+int tg_most_partitions(const tg_problem *problem);
+tg_partitions tg_partitions_of(ptrdiff_t entries, int most);
+
 /* For halos only: p2p axis by axis. */
 extern const tg_algorithm tg_engine_axes;
 

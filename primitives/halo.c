@@ -14,7 +14,8 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &tg_engine_alltoallw,
-                                                 &tg_engine_axes, TG_ROWS_EXCHANGE};
+                                                 TG_AND_PARTITIONED(&tg_engine_axes),
+                                                 TG_ROWS_EXCHANGE};
 
 extern const tg_primitive tg_halo;
 const tg_primitive tg_halo = {
@@ -28,4 +29,5 @@ const tg_primitive tg_halo = {
     .auto_grid = tg_grid_blocks,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PARTITIONED,
 };

@@ -27,12 +27,18 @@ const tg_primitive *tg_primitive_find(const char *name)
     return NULL;
 }
 
-const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name)
+static const tg_algorithm *find_row(const tg_algorithm *const *row, const char *name)
 {
-    for (const tg_algorithm *const *row = primitive->algorithms; *row; row++)
+    for (; row && *row; row++)
         if (strcmp((*row)->name, name) == 0)
             return *row;
     return NULL;
+}
+
+const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name)
+{
+    const tg_algorithm *found = find_row(primitive->algorithms, name);
+    return found ? found : find_row(primitive->lacking, name);
 }
 
 /* Axis 0 of a side must count the regions of the operator. */
@@ -109,6 +115,9 @@ static tg_status check_problem(const tg_problem *p, int P)
     if (tg_algorithm_find(p->primitive, p->algorithm->name) != p->algorithm)
         return tg_fail(TG_BAD_INPUT, "algorithm=%s: not one of %s; see tgbench list",
                        p->algorithm->name, p->primitive->name);
+    if (p->partitions < 0 || p->partitions > TG_MOST_PARTITIONS)
+        return tg_fail(TG_BAD_INPUT, "partitions=%d: expected a whole number from 1 to %d",
+                       p->partitions, TG_MOST_PARTITIONS);
     if (p->place == TG_IN_PLACE && p->mode == TG_ACCUMULATE)
         return tg_fail(TG_BAD_INPUT,
                        "in-place=yes accumulate=yes: a buffer cannot be added to itself; "
@@ -221,6 +230,16 @@ static tg_status run_plan(const tg_problem *problem, tg_op *op)
     tg_status status = problem->algorithm->plan(&back, op);
     op->flipped = true;
     return status;
+}
+
+tg_status tg_plan_lacking(const tg_problem *problem, tg_op *op)
+{
+    const tg_status no =
+        tg_fail(TG_BAD_INPUT,
+                "algorithm=%s: calls of MPI 4 that it needs are lacking, or wrong, "
+                "in this MPI library; expected another one, or another algorithm",
+                problem->algorithm->name);
+    return tg_agree(op->comm, no);
 }
 
 tg_status tg_plan(MPI_Comm comm, const tg_problem *problem, tg_op **op)

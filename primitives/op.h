@@ -65,6 +65,8 @@ tg_status tg_agree_on(MPI_Comm comm, tg_status mine, uint64_t fingerprint);
 uint64_t tg_fingerprint(const tg_problem *problem);
 /* Calls: Local. TG_NO_MEMORY when pointer is NULL; bytes are named in the text. */
 tg_status tg_check_memory(const void *pointer, ptrdiff_t bytes);
+/* Calls: Collective. The plan of an algorithm whose calls the MPI library lacks: TG_BAD_INPUT. */
+tg_status tg_plan_lacking(const tg_problem *problem, tg_op *op);
 /* Calls: Local. Zeroed memory that the operator keeps, counted in its held_bytes; a valid pointer
  * for 0 bytes too, NULL without memory. free() frees it. */
 void *tg_keep(tg_op *op, ptrdiff_t bytes);

@@ -116,10 +116,13 @@ typedef struct {
     void (*auto_grid)(const ptrdiff_t *extent, int ndim, int P, bool to, char *text, size_t size);
     tg_status (*traffic)(const tg_layout *x, const tg_layout *y, tg_traffic *traffic); /* Local */
     const tg_algorithm *const *algorithms; /* ends with NULL; the first is the reference */
+    /* Known, but the MPI library lacks their calls: their plans refuse. Ends with NULL; NULL: none */
+    const tg_algorithm *const *lacking;
 } tg_primitive;
 
 extern const tg_primitive *const tg_primitives[];        /* ends with NULL */
 const tg_primitive *tg_primitive_find(const char *name); /* NULL: no such primitive */
+/* Also one that the MPI library lacks. NULL: no such algorithm. */
 const tg_algorithm *tg_algorithm_find(const tg_primitive *primitive, const char *name);
 
 /* Calls: Local. The layouts of x and y that the words of a case stand for, checked; the caller
@@ -138,6 +141,8 @@ typedef enum { TG_OUT_OF_PLACE = 0, TG_IN_PLACE } tg_place;
  * what is right. */
 typedef enum { TG_ANY_MEMORY = 0, TG_SHARED_MEMORY } tg_memory;
 
+enum { TG_PARTITIONS = 4, TG_MOST_PARTITIONS = 65536 };
+
 struct tg_problem {
     const tg_primitive *primitive;
     tg_layout x, y; /* as tg_primitive_layouts makes them; the problem does not own them */
@@ -147,6 +152,7 @@ struct tg_problem {
     tg_place place;
     tg_memory memory;
     tg_store store_x, store_y; /* how the buffers hold their boxes; one store in place */
+    int partitions;            /* of a message, at most; for `partitioned` only. 0: TG_PARTITIONS */
 };
 
 /* Calls: Collective on comm; every rank passes the same problem. Rank lists are ranks of comm.

@@ -14,7 +14,11 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 
 static const tg_algorithm mpi = {"mpi", "MPI_Reduce_scatter; adjoint MPI_Allgatherv",
                                  tg_plan_allgatherv, NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_GATHERED};
+static const tg_algorithm bound = {"persistent-collective",
+                                   "MPI_Reduce_scatter_init; adjoint MPI_Allgatherv_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_allgatherv_init), NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_ROWS_MPI(mpi, bound),
+                                                 TG_ROWS_GATHERED};
 
 extern const tg_primitive tg_reduce_scatter;
 const tg_primitive tg_reduce_scatter = {
@@ -30,4 +34,5 @@ const tg_primitive tg_reduce_scatter = {
     .auto_grid = tg_grid_reduced,
     .traffic = tg_traffic_sum,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

@@ -7,8 +7,9 @@
 #include "primitives/exchange.h"
 #include "primitives/rules.h"
 
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &tg_engine_alltoallw,
-                                                 &tg_engine_resharding, TG_ROWS_EXCHANGE};
+static const tg_algorithm *const algorithms[] = {
+    &tg_engine_reference, TG_ROWS_MPI(tg_engine_alltoallw, tg_engine_alltoallw_init),
+    &tg_engine_resharding, TG_ROWS_EXCHANGE};
 
 extern const tg_primitive tg_repartition;
 const tg_primitive tg_repartition = {
@@ -22,4 +23,5 @@ const tg_primitive tg_repartition = {
     .auto_grid = tg_grid_turned,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(tg_engine_alltoallw_init),
 };

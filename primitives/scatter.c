@@ -13,7 +13,11 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 
 static const tg_algorithm mpi = {"mpi", "MPI_Scatterv; adjoint MPI_Gatherv", tg_plan_scatterv,
                                  NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_ONE_TO_ALL};
+static const tg_algorithm bound = {"persistent-collective",
+                                   "MPI_Scatterv_init; adjoint MPI_Gatherv_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_scatterv_init), NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_ROWS_MPI(mpi, bound),
+                                                 TG_ROWS_ONE_TO_ALL};
 
 extern const tg_primitive tg_scatter;
 const tg_primitive tg_scatter = {
@@ -27,4 +31,5 @@ const tg_primitive tg_scatter = {
     .auto_grid = tg_grid_parts,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

@@ -172,7 +172,8 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Send and MPI_Recv", plan_ends, NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, &tg_engine_auto, NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_AND_PARTITIONED(&mpi),
+                                                 &tg_engine_auto, NULL};
 
 extern const tg_primitive tg_send_recv;
 const tg_primitive tg_send_recv = {
@@ -186,4 +187,5 @@ const tg_primitive tg_send_recv = {
     .auto_grid = tg_grid_ones,
     .traffic = tg_traffic_copy,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PARTITIONED,
 };

@@ -12,7 +12,11 @@ static tg_status check(const tg_layout *x, const tg_layout *y)
 }
 
 static const tg_algorithm mpi = {"mpi", "MPI_Reduce; adjoint MPI_Bcast", tg_plan_bcast, NULL};
-static const tg_algorithm *const algorithms[] = {&tg_engine_reference, &mpi, TG_ROWS_COPIES};
+static const tg_algorithm bound = {"persistent-collective",
+                                   "MPI_Reduce_init; adjoint MPI_Bcast_init",
+                                   TG_PLAN_PERSISTENT(tg_plan_bcast_init), NULL};
+static const tg_algorithm *const algorithms[] = {&tg_engine_reference, TG_ROWS_MPI(mpi, bound),
+                                                 TG_ROWS_COPIES};
 
 extern const tg_primitive tg_sum_reduce;
 const tg_primitive tg_sum_reduce = {
@@ -28,4 +32,5 @@ const tg_primitive tg_sum_reduce = {
     .auto_grid = tg_grid_uncopies,
     .traffic = tg_traffic_sum,
     .algorithms = algorithms,
+    .lacking = TG_LACKING_PERSISTENT(bound),
 };

@@ -1,9 +1,9 @@
 /* vgroup.c: MPI_Scatterv, MPI_Gatherv, MPI_Allgatherv and MPI_Reduce_scatter on blocks of a
  * tensor.
  *
- * Blocks that do not follow each other in the whole box are packed. These calls have tables of int:
- * a whole box with more entries than one holds is left to MPI_Alltoallw, whose types have no such
- * limit.
+ * Blocks that do not follow each other in the whole box are packed; all are for persistent requests,
+ * which bind their buffers. These calls have tables of int: a whole box with more entries than one
+ * holds is left to MPI_Alltoallw, whose types have no such limit.
  * Source: Hewett and Grady, arXiv 2006.03108, section 3: gather and scatter are each other's
  * adjoints. */
 #include "primitives/vgroup.h"
@@ -15,9 +15,17 @@
 #include <stdlib.h>
 
 typedef struct vgroup vgroup;
-/* One call, at once (later NULL) or under way. */
-typedef void vgroup_call(const tg_op *op, const vgroup *g, tg_space to, const void *in, void *out,
-                         MPI_Request *later);
+
+/* How the calls of an operator are made. */
+typedef struct {
+    /* One call, at once (later NULL) or under way. */
+    void (*call)(const tg_op *op, const vgroup *g, tg_space to, const void *in, void *out,
+                 MPI_Request *later);
+    /* Instead: persistent requests of both directions, which bind their buffers: all is packed. */
+    void (*make)(const tg_op *op, vgroup *g);
+    tg_pass *start, *finish;
+    const tg_algorithm *without_tables; /* for what the calls' tables cannot say */
+} vgroup_kind;
 
 struct vgroup {
     tg_gathered of;
@@ -29,12 +37,16 @@ struct vgroup {
     bool own_direct;       /* this rank's block is sent from and received into its buffer */
     char *own_packed;      /* otherwise: this rank's block on its way */
     MPI_Request under_way; /* between tg_start and tg_finish */
-    vgroup_call *call;
+    const vgroup_kind *kind;
+    MPI_Request made[2]; /* by kind->make: by the side that is made */
 };
 
 static void release_vgroup(tg_op *op)
 {
     vgroup *g = op->state;
+    for (tg_space to = TG_X; to <= TG_Y; to++)
+        if (g->made[to] != MPI_REQUEST_NULL)
+            MPI_Request_free(&g->made[to]);
     tg_group_drop(g->shared);
     free(g->counts);
     free(g->starts);
@@ -47,10 +59,13 @@ static void release_vgroup(tg_op *op)
 /* The group's communicator, tables and packed buffers. Local. */
 static tg_status prepare_vgroup(vgroup *g, tg_op *op)
 {
-    const tg_gathered *of = &g->of;
+    tg_gathered *of = &g->of;
     const ptrdiff_t size = of->size, entry = (ptrdiff_t)op->dtype->size;
     const ptrdiff_t whole_bytes = of->starts[size] * entry;
-    g->own_direct = !op->in_place && (of->own_count == 0 || tg_blocks_contiguous(&of->own));
+    const bool bound = g->kind->make != NULL;
+    of->in_order = of->in_order && !bound;
+    g->own_direct =
+        !bound && !op->in_place && (of->own_count == 0 || tg_blocks_contiguous(&of->own));
     g->shared = tg_group_get(op->shared, of->ranks, of->size);
     g->counts = tg_keep(op, size * (ptrdiff_t)sizeof *g->counts);
     g->starts = tg_keep(op, size * (ptrdiff_t)sizeof *g->starts);
@@ -167,7 +182,7 @@ static void run(tg_op *op, tg_space to, const void *in, void *out)
     const vgroup *g = op->state;
     if (g->comm == MPI_COMM_NULL)
         return;
-    g->call(op, g, to, in, out, NULL);
+    g->kind->call(op, g, to, in, out, NULL);
     put(op, g, to, out);
 }
 
@@ -175,7 +190,7 @@ static void start(tg_op *op, tg_space to, const void *in, void *out)
 {
     vgroup *g = op->state;
     if (g->comm != MPI_COMM_NULL)
-        g->call(op, g, to, in, out, &g->under_way);
+        g->kind->call(op, g, to, in, out, &g->under_way);
 }
 
 static void finish(tg_op *op, tg_space to, const void *in, void *out)
@@ -189,26 +204,94 @@ static void finish(tg_op *op, tg_space to, const void *in, void *out)
     put(op, g, to, out);
 }
 
+static const vgroup_kind scatterv = {call_scatterv, NULL, start, finish, &tg_engine_alltoallw},
+                         allgatherv = {call_allgatherv, NULL, start, finish, &tg_engine_alltoallw};
+
+/* ---- persistent requests ---- */
+
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+
+static void start_made(tg_op *op, tg_space to, const void *in, void *out)
+{
+    vgroup *g = op->state;
+    (void)out;
+    if (g->comm == MPI_COMM_NULL)
+        return;
+    if (to == g->of.whole)
+        own_in(g, in);
+    else
+        pack_blocks(g, op, in);
+    MPI_Start(&g->made[to]);
+}
+
+static void finish_made(tg_op *op, tg_space to, const void *in, void *out)
+{
+    vgroup *g = op->state;
+    (void)in;
+    if (g->comm == MPI_COMM_NULL)
+        return;
+    MPI_Wait(&g->made[to], MPI_STATUS_IGNORE);
+    put(op, g, to, out);
+}
+
+static void make_scatterv(const tg_op *op, vgroup *g)
+{
+    const MPI_Datatype type = op->dtype->mpi();
+    const int own_count = g->counts[g->of.me];
+    MPI_Scatterv_init(g->packed, g->counts, g->starts, type, g->own_packed, own_count, type,
+                      g->root, g->comm, MPI_INFO_NULL, &g->made[TG_Y]);
+    MPI_Gatherv_init(g->own_packed, own_count, type, g->packed, g->counts, g->starts, type, g->root,
+                     g->comm, MPI_INFO_NULL, &g->made[TG_X]);
+}
+
+static void make_allgatherv(const tg_op *op, vgroup *g)
+{
+    const MPI_Datatype type = op->dtype->mpi();
+    MPI_Allgatherv_init(g->own_packed, g->counts[g->of.me], type, g->packed, g->counts, g->starts,
+                        type, g->comm, MPI_INFO_NULL, &g->made[TG_Y]);
+    MPI_Reduce_scatter_init(g->packed, g->own_packed, g->counts, type, op->dtype->sum(), g->comm,
+                            MPI_INFO_NULL, &g->made[TG_X]);
+}
+
+static const vgroup_kind scatterv_init = {NULL, make_scatterv, start_made, finish_made,
+                                          &tg_engine_alltoallw_init},
+                         allgatherv_init = {NULL, make_allgatherv, start_made, finish_made,
+                                            &tg_engine_alltoallw_init};
+
+#endif
+
 /* ---- plans ---- */
 
-static vgroup *new_vgroup(tg_op *op, vgroup_call *call)
+static vgroup *new_vgroup(tg_op *op, const vgroup_kind *kind)
 {
     vgroup *g = tg_keep(op, (ptrdiff_t)sizeof *g);
     if (!g)
         return NULL;
     g->comm = MPI_COMM_NULL;
-    g->call = call;
+    g->made[TG_X] = g->made[TG_Y] = MPI_REQUEST_NULL;
+    g->kind = kind;
     op->state = g;
     op->release = release_vgroup;
-    tg_set_collective(op, run, start, finish);
+    if (kind->make)
+        tg_set_halves(op, kind->start, kind->finish);
+    else
+        tg_set_collective(op, run, kind->start, kind->finish);
     return g;
 }
 
-tg_status tg_plan_scatterv(const tg_problem *problem, tg_op *op)
+/* After all ranks have agreed; `number` keeps apart groups made at the same time. */
+static void open_vgroup(const tg_op *op, vgroup *g, int number)
+{
+    g->comm = tg_group_mpi(g->shared, number);
+    if (g->kind->make)
+        g->kind->make(op, g);
+}
+
+static tg_status plan_scattered(const tg_problem *problem, tg_op *op, const vgroup_kind *kind)
 {
     if (!tg_count_fits(tg_layout_count(&problem->x)))
-        return tg_engine_alltoallw.plan(problem, op);
-    vgroup *g = new_vgroup(op, call_scatterv);
+        return kind->without_tables->plan(problem, op);
+    vgroup *g = new_vgroup(op, kind);
     bool member =
         tg_layout_place(&problem->x, op->rank) >= 0 || tg_layout_place(&problem->y, op->rank) >= 0;
     tg_status status = tg_check_memory(g, (ptrdiff_t)sizeof *g);
@@ -218,19 +301,19 @@ tg_status tg_plan_scatterv(const tg_problem *problem, tg_op *op)
         status = prepare_vgroup(g, op);
     status = tg_agree(op->comm, status);
     if (status.code == TG_OK && member)
-        g->comm = tg_group_mpi(g->shared, 0);
+        open_vgroup(op, g, 0);
     return status;
 }
 
-tg_status tg_plan_allgatherv(const tg_problem *problem, tg_op *op)
+static tg_status plan_gathered(const tg_problem *problem, tg_op *op, const vgroup_kind *kind)
 {
     bool same = true, member = tg_layout_place(&problem->y, op->rank) >= 0;
     tg_status status = tg_same_ranks(problem, op, &same);
     if (status.code != TG_OK)
         return status;
     if (!same || !tg_count_fits(tg_layout_max_held(&problem->y)))
-        return tg_engine_alltoallw.plan(problem, op);
-    vgroup *g = new_vgroup(op, call_allgatherv);
+        return kind->without_tables->plan(problem, op);
+    vgroup *g = new_vgroup(op, kind);
     status = tg_check_memory(g, (ptrdiff_t)sizeof *g);
     if (g && member)
         status = tg_find_gathered(problem, op, &g->of);
@@ -238,6 +321,30 @@ tg_status tg_plan_allgatherv(const tg_problem *problem, tg_op *op)
         status = prepare_vgroup(g, op);
     status = tg_agree(op->comm, status);
     if (status.code == TG_OK && member)
-        g->comm = tg_group_mpi(g->shared, g->of.ranks[0]);
+        open_vgroup(op, g, g->of.ranks[0]);
     return status;
 }
+
+tg_status tg_plan_scatterv(const tg_problem *problem, tg_op *op)
+{
+    return plan_scattered(problem, op, &scatterv);
+}
+
+tg_status tg_plan_allgatherv(const tg_problem *problem, tg_op *op)
+{
+    return plan_gathered(problem, op, &allgatherv);
+}
+
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+
+tg_status tg_plan_scatterv_init(const tg_problem *problem, tg_op *op)
+{
+    return plan_scattered(problem, op, &scatterv_init);
+}
+
+tg_status tg_plan_allgatherv_init(const tg_problem *problem, tg_op *op)
+{
+    return plan_gathered(problem, op, &allgatherv_init);
+}
+
+#endif

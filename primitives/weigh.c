@@ -119,6 +119,38 @@ static tg_status weigh_pieces(const tg_problem *problem, bool backwards, tg_weig
 const tg_weights tg_weights_of_pieces = {"p", "its pieces, once for each partner",
                                          "Koenig 1916; Hockney 1994", weigh_pieces};
 
+/* As many messages; a last partition is filled up. */
+static tg_status share_of_partitioned(const tg_problem *problem, tg_op *op, bool backwards,
+                                      const tg_pattern *pattern, rank_share *share)
+{
+    tg_status status = tg_success();
+    tg_pieces e = {.own_all = false};
+    (void)pattern;
+    for (tg_space space = TG_X; space <= TG_Y && status.code == TG_OK; space++) {
+        const int way = (space == TG_X) == backwards; /* it sends (0), or receives */
+        const tg_side *side = &e.side[space];
+        status = tg_pieces_partners(&e, problem, op, space);
+        for (int i = 0; status.code == TG_OK && i < side->npartners; i++) {
+            const tg_partitions cut =
+                tg_partitions_of(side->partners[i].entries, tg_most_partitions(problem));
+            share->carried.messages[way] += i != side->self;
+            share->carried.entries[way] += i != side->self ? cut.count * cut.entries : 0;
+        }
+        share->rounds[0] = larger(share->rounds[0], share->carried.messages[way]);
+    }
+    tg_pieces_free(&e);
+    return status;
+}
+
+static tg_status weigh_partitioned(const tg_problem *problem, bool backwards, tg_weight *weight)
+{
+    return weigh_ranks(problem, backwards, NULL, share_of_partitioned, weight);
+}
+
+const tg_weights tg_weights_of_partitioned = {
+    "p", "its pieces, once for each partner, in partitions of one size",
+    "Koenig 1916; Hockney 1994; MPI 4.0, chapter 4", weigh_partitioned};
+
 /* A phase is a stage of axes.c. */
 static tg_status share_of_axes(const tg_problem *problem, tg_op *op, bool backwards,
                                const tg_pattern *pattern, rank_share *share)

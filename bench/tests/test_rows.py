@@ -1,6 +1,7 @@
 """test_rows.py TGBENCH MPIEXEC COLUMNS: rows of `time`: every column in its order; each cell's statistics computed anew
 from its samples; the case of a row, pasted, is the same cell; rows are appended and numbered on."""
 import csv
+import json
 import math
 import statistics
 import sys
@@ -10,6 +11,10 @@ from launch import Bench, cells_file
 CASES = ["broadcast shape=N from=1 to=Pc", "all_sum_reduce shape=N grid=Pc dtype=i32", "affine batch=4 features=16:8 grid=1xP",
          "halo shape=16x6 grid=Px1 kernel=3x1 padding=1x0", "raw:MPI_Allreduce shape=N grid=Pc", "raw:memcpy shape=N",
          "sum_reduce shape=12 from=Pc to=1 accumulate=yes", "move shape=2xN grid=1xP"]
+MPI4 = [("broadcast shape=8 from=1 to=Pc", "persistent-collective"),
+        ("repartition shape=4x6 from=Px1 to=1xP", "persistent-collective"),
+        ("send_recv shape=77 to-ranks=1", "partitioned"),
+        ("halo shape=16x6 grid=Px1 kernel=3x1 padding=1x0 partitions=3", "partitioned")]
 LOCAL = ("raw:memcpy", "move")  # nothing crosses between ranks
 SAMPLE_COLUMNS = ["schema", "run_id", "launch", "cell", "repetition", "t_max_us", "slowest_rank", "t_min_us",
                   "fastest_rank"]
@@ -90,6 +95,26 @@ def check_phases(bench, line, cells):
     bench.check({float(values[name]) for name in ASKED_FOR} == {0}, f"nothing was counted: {line}")
 
 
+def check_lacking(bench):
+    """An algorithm of MPI 4 stands in one of two lists; one that the MPI library lacks makes a row that says so."""
+    _, text, _ = bench.run(0, "list", "--json")
+    listed = {o["name"]: o for o in json.loads(text)["operations"]}
+    for case, name in MPI4:
+        operation = listed[case.split()[0]]
+        lacking = name in operation["lacking"]
+        bench.check(lacking != (name in operation["algorithms"]), f"{case}: {name} stands in one list")
+        status, output, errors = bench.run(2, "time", f"{case} algorithm={name}", "--max-reps", "10")
+        rows = list(csv.DictReader(output.splitlines()))
+        bench.check(status == (3 if lacking else 0) and len(errors) == len(rows) * lacking, f"{case}: {status} {errors}")
+        bench.check({row["status"] for row in rows} == {"unsupported" if lacking else "ok"}, f"{case}: status of {name}")
+        bench.check({row["algorithm"] for row in rows} == {name}, f"{case}: algorithm")
+        for row in rows:
+            check_pasted(bench, row)
+            bench.check((" partitions=" in row["case"]) == (name == "partitioned"), f"{row['case']}: partitions")
+        _, output, _ = bench.run(2, "check", f"{case} algorithm={name}")
+        bench.check(output.startswith("n/a" if lacking else "ok"), f"{case}: {output}")
+
+
 def main():
     bench = Bench(*sys.argv[1:3])
     with open(sys.argv[3], newline="", encoding="ascii") as file:
@@ -132,6 +157,7 @@ def main():
     status, output, _ = bench.run(2, "time", CASES[0], "--sizes", "64B", "--direction", "adjoint", "--max-reps", "10")
     row = next(csv.DictReader(output.splitlines()))
     bench.check(status == 0 and list(row) == columns and row["direction"] == "adjoint", "rows on standard output")
+    check_lacking(bench)
     bench.end()
 
 

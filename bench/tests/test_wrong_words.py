@@ -171,7 +171,7 @@ def check_plain(bench):
     rows = json.loads(output)["operations"]
     bench.check(status == 0 and not ours and len(rows) > 6, "list --json")
     for row in rows:
-        keys = {"name", "kind", "directions", "algorithms", "dtypes", "kernels", "keys", "formula", "adjoint", "source", "summary",
+        keys = {"name", "kind", "directions", "algorithms", "lacking", "dtypes", "kernels", "keys", "formula", "adjoint", "source", "summary",
                 "weights"}
         known = row["algorithms"] if row["kind"] == "primitive" else []  # what is told of its algorithms' messages
         bench.check(list(row["weights"]) == known, f"weights of {row['name']}: {row['weights']}")
@@ -194,7 +194,8 @@ SWITCHES = ["", "2", "maybe", "Yes", "1x", "0x2", "1x1x1", "-1"]
 BAD_VALUES = {
     "kernel": [*NUMBERS, "0", "3x0"], "stride": [*NUMBERS, "0", "0x1"], "dilation": [*NUMBERS, "0"], "padding": NUMBERS,
     "periodic": SWITCHES, "ceil": SWITCHES, "dtype": ["", "F32"], "algorithm": ["magic"], "in-place": ["1"],
-    "accumulate": ["maybe"], "store-x": ["", "nchw9c", "row:", "row:x", "row:-1", "row:1:1:1", "row:99999999999"], "store-y": ["ROW", "row;1"],
+    "accumulate": ["maybe"], "partitions": ["", "-1", "x", "2x2", "1.5", "0", "65537"], "store-y": ["ROW", "row;1"],
+    "store-x": ["", "nchw9c", "row:", "row:x", "row:-1", "row:1:1:1", "row:99999999999"],
 }
 
 

@@ -149,6 +149,8 @@ bool case_words(const char *line, int rank, int size, test_case *c, char text[25
     model_word(line, "in-place", "no", word);
     c->problem.place = strcmp(word, "yes") == 0 ? TG_IN_PLACE : TG_OUT_OF_PLACE;
     c->problem.memory = buffers_from;
+    model_word(line, "partitions", "0", word);
+    c->problem.partitions = (int)strtol(word, NULL, 10);
     if (c->problem.dtype == NULL || c->problem.algorithm == NULL) {
         snprintf(text, 256, "no such dtype or algorithm");
         return false;

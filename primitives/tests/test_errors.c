@@ -113,6 +113,8 @@ static const ill_formed ill[] = {
     {2, "broadcast shape=6 from=1 to=2c to-ranks=1,1", "to-ranks"},
     {2, "all_sum_reduce shape=6 grid=2c ranks=1,1", "ranks"},
     {1, "send_recv shape=6 to-ranks=12", "to-ranks"},
+    {1, "send_recv shape=6 partitions=-1", "partitions"},
+    {1, "halo shape=6 kernel=1 partitions=65537", "partitions"},
     {1, "send_recv shape=6 from-ranks=12", "from-ranks"},
     {1, "repartition shape=6 from=1 to=1 to-parts=7", "to-parts"},
     {1, "repartition shape=6x from=1 to=1", "6x"},

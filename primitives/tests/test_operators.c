@@ -76,6 +76,17 @@ static const char *const lines[] = {
     "halo shape=0x9 grid=1xP kernel=1x3 padding=0x1",
     "halo shape=5x0x4 grid=Px1x1 kernel=3x1x1 padding=1x0x0 periodic=1x0x0",
     "halo shape=13 grid=P kernel=3 padding=1",
+    /* partitions of messages: as many as entries, more, one that is shorter, one alone; stores */
+    "send_recv shape=7 from-ranks=0 to-ranks=1 partitions=3",
+    "send_recv shape=7 from-ranks=1 to-ranks=0 partitions=7",
+    "send_recv shape=7 from-ranks=0 to-ranks=1 partitions=1000",
+    "send_recv shape=3x5x2 from=1x1x1 to=1x1x1 from-ranks=2 to-ranks=0 partitions=1",
+    "send_recv shape=3x20 from=1x1 to=1x1 to-ranks=1 store-x=nchw8c:1x0 store-y=row::3 "
+    "partitions=7",
+    "halo shape=1x2x6x6 grid=1x1x2x2 kernel=5x5 padding=2x2 partitions=5",
+    "halo shape=9x8 grid=Px1 kernel=3x3 padding=1x1 periodic=1x1 partitions=3",
+    "halo shape=2 grid=3 kernel=5 padding=2 periodic=1 partitions=2",
+    "halo shape=1x20x6 grid=1xPx1 kernel=5x1 padding=2x0 store-y=nchw8c:1x0:0x2 partitions=11",
     /* broadcast and sum_reduce: roots anywhere, groups, disjoint, idle, reordered, empty parts */
     "broadcast shape=5 from=1 from-ranks=1 to=2c",
     "broadcast shape=5 from=1 from-ranks=2 to=2c",
@@ -503,6 +514,12 @@ static int find_primitives(const session *s, const tg_primitive *found[])
     return count;
 }
 
+static void append_partitions(random_source *source, char line[LINE_SIZE])
+{
+    const size_t used = strlen(line);
+    snprintf(line + used, LINE_SIZE - used, " partitions=%ld", 1 + random_below(source, 9));
+}
+
 /* Everything is drawn from the library's lists: primitive, algorithm, element type. */
 static void run_random(session *s, uint64_t seed, int count)
 {
@@ -527,9 +544,12 @@ static void run_random(session *s, uint64_t seed, int count)
         random_stores(&source, way == 2, line);
         const char *dtype = tg_dtypes[random_below(&source, count_dtypes())]->name;
         const char *algorithm = primitive->algorithms[random_below(&source, algorithms)]->name;
+        if (s->algorithm != NULL)
+            algorithm = s->algorithm;
+        if (strcmp(algorithm, "partitioned") == 0)
+            append_partitions(&source, line);
         snprintf(full, sizeof full, "%s dtype=%s algorithm=%s in-place=%s accumulate=%s", line,
-                 dtype, s->algorithm != NULL ? s->algorithm : algorithm, way == 2 ? "yes" : "no",
-                 way == 1 ? "yes" : "no");
+                 dtype, algorithm, way == 2 ? "yes" : "no", way == 1 ? "yes" : "no");
         if (s->show && s->rank == 0)
             printf("%s\n", full);
         run_line(s, full, COLUMNS / 2);

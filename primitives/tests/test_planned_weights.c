@@ -57,6 +57,12 @@ static tg_weight neighbours(long P, long L)
     (void)P, (void)L;
     return (tg_weight){2, 2, 2 * 256 * 4};
 }
+/* Rows of 256 f32 in 3 partitions of 86. */
+static tg_weight neighbours_in_3(long P, long L)
+{
+    (void)P, (void)L;
+    return (tg_weight){2, 2, 2 * 3 * 86 * 4};
+}
 /* 2 x 2 rows of P x P f32 blocks: all but the own one. */
 static tg_weight all_to_all(long P, long L)
 {
@@ -82,6 +88,10 @@ static const row rows[] = {
      neighbours},
     {"halo shape=8192x256 grid=Px1 kernel=3x3 padding=1x1 algorithm=persistent", 4096, neighbours,
      neighbours},
+    {"halo shape=8192x256 grid=Px1 kernel=3x3 padding=1x1 algorithm=partitioned partitions=3", 4096,
+     neighbours_in_3, neighbours_in_3},
+    {"halo shape=8192x256 grid=Px1 kernel=3x3 padding=1x1 algorithm=partitioned partitions=999",
+     512, neighbours, neighbours},
 };
 
 static void expect(const char *line, bool adjoint, const tg_weight *want, const tg_weight *told)

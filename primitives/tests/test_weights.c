@@ -43,6 +43,13 @@ static void keep(int way, ptrdiff_t carried, MPI_Request request)
     kept[nkept++].bytes = carried;
 }
 
+static void note_started(MPI_Request request)
+{
+    for (int k = 0; k < nkept; k++)
+        if (kept[k].request == request)
+            note(kept[k].way, kept[k].bytes);
+}
+
 int MPI_Isend(const void *buffer, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm,
               MPI_Request *request)
 {
@@ -73,12 +80,38 @@ int MPI_Recv_init(void *buffer, int count, MPI_Datatype type, int from, int tag,
     return status;
 }
 
+#ifdef TG_HAVE_PARTITIONED
+
+int MPI_Psend_init(const void *buffer, int partitions, MPI_Count count, MPI_Datatype type, int to,
+                   int tag, MPI_Comm comm, MPI_Info info, MPI_Request *request)
+{
+    const int status =
+        PMPI_Psend_init(buffer, partitions, count, type, to, tag, comm, info, request);
+    keep(SENT, partitions * bytes_of((int)count, type), *request);
+    return status;
+}
+
+int MPI_Precv_init(void *buffer, int partitions, MPI_Count count, MPI_Datatype type, int from,
+                   int tag, MPI_Comm comm, MPI_Info info, MPI_Request *request)
+{
+    const int status =
+        PMPI_Precv_init(buffer, partitions, count, type, from, tag, comm, info, request);
+    keep(RECEIVED, partitions * bytes_of((int)count, type), *request);
+    return status;
+}
+
+int MPI_Start(MPI_Request *request)
+{
+    note_started(*request);
+    return PMPI_Start(request);
+}
+
+#endif
+
 int MPI_Startall(int count, MPI_Request *requests)
 {
     for (int i = 0; i < count; i++)
-        for (int k = 0; k < nkept; k++)
-            if (kept[k].request == requests[i])
-                note(kept[k].way, kept[k].bytes);
+        note_started(requests[i]);
     return PMPI_Startall(count, requests);
 }
 
@@ -177,6 +210,8 @@ static const char *const lines[] = {
     "halo shape=64x40 grid=Px1 kernel=3x3 padding=1x1",
     "halo shape=64x40 grid=1xP kernel=5x5 padding=2x2 periodic=yes",
     "halo shape=26 grid=P kernel=9 padding=4 in-place=yes",
+    "halo shape=26x7 grid=Px1 kernel=3x1 padding=1x0 partitions=3",
+    "send_recv shape=77 from-ranks=0 to-ranks=P1 partitions=10",
 };
 
 int main(int argc, char **argv)
