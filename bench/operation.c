@@ -299,7 +299,11 @@ static bool make_buffers(tgb_work *work)
 tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *direction,
                    uint64_t seed, tgb_work *work)
 {
-    *work = (tgb_work){.setup = setup, .direction = direction, .comm = comm, .seed = seed};
+    *work = (tgb_work){.setup = setup,
+                       .direction = direction,
+                       .comm = comm,
+                       .seed = seed,
+                       .request = MPI_REQUEST_NULL};
     MPI_Comm_rank(comm, &work->rank);
     tg_status status = setup->operation->plan(work);
     if (status.code != TG_OK)
@@ -311,6 +315,8 @@ tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *d
     status = tg_agree(comm, status);
     if (status.code != TG_OK)
         tgb_work_free(work);
+    else if (setup->operation->bind)
+        setup->operation->bind(work);
     return status;
 }
 
@@ -321,6 +327,8 @@ bool tgb_restores(const tgb_work *work)
 
 void tgb_work_free(tgb_work *work)
 {
+    if (work->request != MPI_REQUEST_NULL)
+        MPI_Request_free(&work->request);
     work->setup->operation->release(work);
     if (!work->one_buffer)
         tg_memory_free(work->y);

@@ -43,6 +43,13 @@ check_c_source_compiles("
 check_c_source_compiles("
   #include <mpi.h>
   int main(void) { return MPI_Win_post(MPI_GROUP_EMPTY, 0, MPI_WIN_NULL) + MPI_Win_complete(MPI_WIN_NULL); }" TG_HAVE_RMA)
+# Calls of MPI 4. Open MPI 4.1 and SimGrid have none of them.
+check_c_source_compiles("
+  #include <mpi.h>
+  int main(void) {
+    MPI_Request r;
+    MPI_Bcast_init(0, 0, MPI_INT, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r);
+    return MPI_Alltoallw_init(0, 0, 0, 0, 0, 0, 0, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r); }" TG_HAVE_PERSISTENT_COLLECTIVES)
 # MPICH writes "no statuses" as the address 1, which GCC takes for an array of no bytes that a call overruns.
 check_c_source_compiles("
   #include <mpi.h>
