@@ -249,18 +249,27 @@ static void fill_row(const tgb_raw_row *raw, tgb_operation *row, tgb_direction *
 
 /* ---- NAME_init: the persistent form of a call ---- */
 
-#ifndef TG_HAVE_PERSISTENT_COLLECTIVES
-static tg_status plan_absent(tgb_work *work)
-{
-    return tg_fail(TG_BAD_INPUT,
-                   "%s: this MPI library has no persistent collectives; expected one of MPI 4",
-                   work->setup->operation->name);
-}
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+static const char *const absent = NULL;
+#else
+static const char *const absent =
+    "no persistent collectives in this MPI library; expected one of MPI 4";
 #endif
 
+/* Of the row at the same place. */
 typedef struct {
     char name[40], summary[120];
+    const char *fault; /* NULL: it can be planned */
 } init_text;
+
+static tgb_operation rows[TGB_MAX_OPERATIONS];
+static init_text texts[TGB_MAX_OPERATIONS];
+
+static tg_status plan_refused(tgb_work *work)
+{
+    const init_text *text = &texts[work->setup->operation - rows];
+    return tg_fail(TG_BAD_INPUT, "%s: %s", text->name, text->fault);
+}
 
 static void fill_init_row(const tgb_raw_row *raw, init_text *text, tgb_operation *row,
                           tgb_direction *forward)
@@ -270,14 +279,13 @@ static void fill_init_row(const tgb_raw_row *raw, init_text *text, tgb_operation
     snprintf(text->name, sizeof text->name, "%s_init", raw->name);
     snprintf(text->summary, sizeof text->summary,
              "%s, planned by %s_init: MPI_Start and MPI_Wait are timed", raw->name, call);
+    text->fault = absent ? absent : raw->init_fault;
     forward->run = raw->run_init ? raw->run_init : tgb_raw_start_and_wait;
     row->name = text->name;
     row->summary = text->summary;
     row->source = "MPI 4.0";
     row->bind = raw->init;
-#ifndef TG_HAVE_PERSISTENT_COLLECTIVES
-    row->plan = plan_absent;
-#endif
+    row->plan = text->fault ? plan_refused : raw->plan;
 }
 
 void tgb_add_raw(void (*add)(const tgb_operation *row))
@@ -285,9 +293,7 @@ void tgb_add_raw(void (*add)(const tgb_operation *row))
     enum { LISTS = 4 };
     static const tgb_raw_row *const lists[LISTS] = {tgb_raw_collectives, tgb_raw_vectors,
                                                     tgb_raw_exchanges, tgb_raw_copies};
-    static tgb_operation rows[TGB_MAX_OPERATIONS];
     static tgb_direction forward[TGB_MAX_OPERATIONS];
-    static init_text texts[TGB_MAX_OPERATIONS];
     int count = 0;
     for (int i = 0; i < LISTS; i++)
         for (const tgb_raw_row *raw = lists[i]; raw->name; raw++, count++)

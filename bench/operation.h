@@ -173,8 +173,8 @@ tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *d
 bool tgb_restores(const tgb_work *work);
 void tgb_work_free(tgb_work *work); /* Collective */
 
-/* Calls: Collective. Fill, run once, compare: wrong entries, summed over ranks; -1 without memory.
- * */
+/* Calls: Collective. Fill, run, compare, once, or twice where there is bind: wrong entries, summed over
+ * ranks; -1 without memory. */
 long long tgb_validate(tgb_work *work);
 
 /* ---- for the files that make rows ---- */

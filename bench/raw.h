@@ -20,6 +20,8 @@ typedef struct {
      * has no such form. With it there is a second row, NAME_init, that differs in what is timed. */
     void (*init)(tgb_work *work);
     void (*run_init)(tgb_work *work); /* NULL: tgb_raw_start_and_wait alone */
+    const char
+        *init_fault; /* why this library's persistent form is not offered; NULL: it is right */
 } tgb_raw_row;
 
 /* A call of MPI 4 that makes a persistent collective; nothing where the library lacks it, and then its row

@@ -355,7 +355,7 @@ static int late_rank(const raw_group *raw)
  * comes. */
 static void fill_barrier(tgb_work *work)
 {
-    enum { LATE_NS = 1000000 };
+    static const struct timespec late = {.tv_nsec = 1000000};
     raw_group *raw = work->raw;
     if (raw->group == MPI_COMM_NULL)
         return;
@@ -363,7 +363,7 @@ static void fill_barrier(tgb_work *work)
     raw->early = 0;
     if (raw->rank != late_rank(raw))
         return;
-    nanosleep(&(struct timespec){0, LATE_NS}, NULL);
+    nanosleep(&late, NULL);
     for (int r = 0; r < raw->size; r++) {
         int heard;
         MPI_Iprobe(r, 0, raw->group, &heard, MPI_STATUS_IGNORE);
