@@ -1,8 +1,10 @@
 /* op_raw.c: calls of the MPI library, and memcpy, with nothing of ours around them: raw:MPI_Bcast
- * and others, as rows of operations. Here are those that copy, or do nothing. */
+ * and others, as rows of operations. Here are those that copy, or do nothing. Each collective call that
+ * MPI 4 can plan once and start many times has a second row, raw:MPI_Bcast_init and others. */
 #include "bench/raw.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +39,67 @@ tg_status tgb_raw_resolve(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *
     return status.code == TG_OK ? tgb_raw_check_count(setup) : status;
 }
 
+/* ---- blocks of one size ---- */
+
+static ptrdiff_t gcd(ptrdiff_t a, ptrdiff_t b)
+{
+    return b == 0 ? a : gcd(b, a % b);
+}
+
+/* What N is to be a multiple of, for the axes of the shape that are N; 1 where there are none. More than
+ * N once it is clear that only 0 will do. */
+static ptrdiff_t step_of(const char *shape, ptrdiff_t N, const tg_problem *p)
+{
+    const tg_layout *const sides[] = {&p->x, &p->y};
+    ptrdiff_t step = 1;
+    for (int a = 0; a < p->x.ndim; a++) {
+        for (int s = 0; s < 2 && shape[0] == 'N' && step <= N; s++) {
+            const tg_axis *axis = &sides[s]->axis[a];
+            const ptrdiff_t parts = axis->copied ? 1 : axis->parts;
+            step = step / gcd(step, parts) * parts;
+        }
+        shape += strcspn(shape, "x");
+        shape += *shape == 'x';
+    }
+    return step;
+}
+
+static tg_status check_equal(const char *name, const tg_layout *layout)
+{
+    for (int a = 0; a < layout->ndim; a++) {
+        ptrdiff_t lo, hi, length = 0;
+        for (int i = 0; !layout->axis[a].copied && i < layout->axis[a].parts; i++) {
+            tg_axis_owned(&layout->axis[a], i, &lo, &hi);
+            if (i > 0 && hi - lo != length)
+                return tg_fail(
+                    TG_BAD_INPUT,
+                    "%s: axis %d has a part of %td entries and one of %td; expected equal "
+                    "parts",
+                    name, a, length, hi - lo);
+            length = hi - lo;
+        }
+    }
+    return tg_success();
+}
+
+tg_status tgb_raw_resolve_equal(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+{
+    tg_status status = tgb_raw_resolve(words, P, N, setup);
+    if (status.code != TG_OK)
+        return status;
+    const ptrdiff_t over = N % step_of(tgb_case_get(words, "shape"), N, &setup->problem);
+    if (over > 0) {
+        tg_layout_free(&setup->problem.x);
+        tg_layout_free(&setup->problem.y);
+        status = tgb_raw_resolve(words, P, N - over, setup);
+    }
+    if (status.code == TG_OK)
+        status = check_equal(setup->operation->name, &setup->problem.x);
+    return status.code == TG_OK ? check_equal(setup->operation->name, &setup->problem.y) : status;
+}
+
+/* ---- plan and run ---- */
+
 static ptrdiff_t held_bytes(const tg_layout *layout, const tgb_work *work)
 {
     tg_box held = tg_layout_held(layout, work->rank);
@@ -53,6 +116,14 @@ tg_status tgb_raw_start(tgb_work *work, size_t size)
     if (status.code != TG_OK)
         free(work->raw);
     return status;
+}
+
+void tgb_raw_start_and_wait(tgb_work *work)
+{
+    if (work->request == MPI_REQUEST_NULL)
+        return;
+    MPI_Start(&work->request);
+    MPI_Wait(&work->request, MPI_STATUS_IGNORE);
 }
 
 static void free_nothing(tgb_work *work)
@@ -125,58 +196,114 @@ static void fill_noop(tgb_work *work)
 static const tgb_key copy_keys[] = {{"shape", NULL, true}, TGB_TYPE, TGB_END};
 
 const tgb_raw_row tgb_raw_copies[] = {
-    {"raw:memcpy",
-     "memcpy on rank 0",
-     "y = x",
-     "repartition",
-     copy_keys,
-     resolve_memcpy,
-     plan_memcpy,
-     free_nothing,
-     {"forward", run_memcpy, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1, NULL,
-      NULL}},
-    {"raw:noop",
-     "nothing: two reads of the clock",
-     "y = x",
-     "repartition",
-     copy_keys,
-     resolve_noop,
-     plan_noop,
-     free_nothing,
-     {"forward", run_noop, fill_noop, tgb_primitive_wrong_forward, 1, NULL, NULL}},
+    {.name = "raw:memcpy",
+     .summary = "memcpy on rank 0",
+     .formula = "y = x",
+     .beside = "repartition",
+     .keys = copy_keys,
+     .resolve = resolve_memcpy,
+     .plan = plan_memcpy,
+     .release = free_nothing,
+     .run = run_memcpy},
+    {.name = "raw:noop",
+     .summary = "nothing: two reads of the clock",
+     .formula = "y = x",
+     .beside = "repartition",
+     .keys = copy_keys,
+     .resolve = resolve_noop,
+     .plan = plan_noop,
+     .release = free_nothing,
+     .run = run_noop,
+     .fill = fill_noop},
     {.name = NULL},
 };
 
-static void fill_row(const tgb_raw_row *raw, tgb_operation *row)
+/* ---- all of them as operations ---- */
+
+static void fill_row(const tgb_raw_row *raw, tgb_operation *row, tgb_direction *forward)
 {
+    *forward = (tgb_direction){.name = "forward",
+                               .run = raw->run,
+                               .fill = raw->fill ? raw->fill : tgb_primitive_fill_forward,
+                               .count_wrong = raw->count_wrong ? raw->count_wrong
+                                                               : tgb_primitive_wrong_forward,
+                               .work_factor = 1};
     *row = (tgb_operation){.name = raw->name,
                            .kind = "raw",
                            .summary = raw->summary,
                            .formula = raw->formula,
                            .adjoint = "-",
                            .source = "MPI 3.1",
-                           .directions = &raw->forward,
+                           .directions = forward,
                            .ndirections = 1,
                            .keys = raw->keys,
                            .algorithms = {"mpi"},
                            .primitive = tg_primitive_find(raw->beside),
                            .resolve = raw->resolve,
                            .plan = raw->plan,
-                           .load = tgb_load_of_layouts,
+                           .load = raw->load ? raw->load : tgb_load_of_layouts,
                            .release = raw->release};
     for (int k = 0; k < TGB_MAX_ALGORITHMS && tg_dtypes[k]; k++)
         row->dtypes[k] = tg_dtypes[k]->name;
 }
 
+/* ---- NAME_init: the persistent form of a call ---- */
+
+#ifdef TG_HAVE_PERSISTENT_COLLECTIVES
+static const char *const absent = NULL;
+#else
+static const char *const absent =
+    "no persistent collectives in this MPI library; expected one of MPI 4";
+#endif
+
+/* Of the row at the same place. */
+typedef struct {
+    char name[40], summary[120];
+    const char *fault; /* NULL: it can be planned */
+} init_text;
+
+static tgb_operation rows[TGB_MAX_OPERATIONS];
+static init_text texts[TGB_MAX_OPERATIONS];
+
+static tg_status plan_refused(tgb_work *work)
+{
+    const init_text *text = &texts[work->setup->operation - rows];
+    return tg_fail(TG_BAD_INPUT, "%s: %s", text->name, text->fault);
+}
+
+static void fill_init_row(const tgb_raw_row *raw, init_text *text, tgb_operation *row,
+                          tgb_direction *forward)
+{
+    const char *call = raw->name + strlen("raw:");
+    fill_row(raw, row, forward);
+    snprintf(text->name, sizeof text->name, "%s_init", raw->name);
+    snprintf(text->summary, sizeof text->summary,
+             "%s, planned by %s_init: MPI_Start and MPI_Wait are timed", raw->name, call);
+    text->fault = absent ? absent : raw->init_fault;
+    forward->run = raw->run_init ? raw->run_init : tgb_raw_start_and_wait;
+    row->name = text->name;
+    row->summary = text->summary;
+    row->source = "MPI 4.0";
+    row->bind = raw->init;
+    row->plan = text->fault ? plan_refused : raw->plan;
+}
+
 void tgb_add_raw(void (*add)(const tgb_operation *row))
 {
-    static const tgb_raw_row *const lists[] = {tgb_raw_collectives, tgb_raw_vectors,
-                                               tgb_raw_exchanges, tgb_raw_copies};
-    static tgb_operation rows[TGB_MAX_OPERATIONS];
+    enum { LISTS = 4 };
+    static const tgb_raw_row *const lists[LISTS] = {tgb_raw_collectives, tgb_raw_vectors,
+                                                    tgb_raw_exchanges, tgb_raw_copies};
+    static tgb_direction forward[TGB_MAX_OPERATIONS];
     int count = 0;
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        for (const tgb_raw_row *raw = lists[i]; raw->name; raw++) {
-            fill_row(raw, &rows[count]);
-            add(&rows[count++]);
-        }
+    for (int i = 0; i < LISTS; i++)
+        for (const tgb_raw_row *raw = lists[i]; raw->name; raw++, count++)
+            fill_row(raw, &rows[count], &forward[count]);
+    for (int i = 0; i < LISTS; i++)
+        for (const tgb_raw_row *raw = lists[i]; raw->name; raw++)
+            if (raw->init) {
+                fill_init_row(raw, &texts[count], &rows[count], &forward[count]);
+                count++;
+            }
+    for (int i = 0; i < count; i++)
+        add(&rows[i]);
 }

@@ -11,7 +11,7 @@
 #include "layers/layers.h"
 #include "primitives/primitives.h"
 
-enum { TGB_MAX_OPERATIONS = 96, TGB_MAX_ALGORITHMS = 15 };
+enum { TGB_MAX_OPERATIONS = 128, TGB_MAX_ALGORITHMS = 15 };
 
 typedef struct tgb_operation tgb_operation;
 typedef struct tgb_work tgb_work;
@@ -80,11 +80,12 @@ struct tgb_work {
     uint64_t seed;
     void *x, *y; /* this rank's buffers; in place they are one */
     ptrdiff_t x_bytes, y_bytes;
-    bool one_buffer;  /* y is x */
-    tg_op *op;        /* primitives */
-    tgl_layer *layer; /* layers */
-    void *dx, *dy;    /* layers: as x and y */
-    void *raw;        /* raw calls, machine, networks: of their own files */
+    bool one_buffer;     /* y is x */
+    tg_op *op;           /* primitives */
+    tgl_layer *layer;    /* layers */
+    void *dx, *dy;       /* layers: as x and y */
+    void *raw;           /* raw calls, machine, networks: of their own files */
+    MPI_Request request; /* raw persistent calls; MPI_REQUEST_NULL: none, or not on this rank */
 };
 
 /* What an operation asks of a rank at least, whatever its algorithm; the same in both directions.
@@ -116,6 +117,9 @@ struct tgb_operation {
     tg_status (*resolve)(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup);
     /* Collective on work->comm. Plans, fills x_bytes and y_bytes. Errors: the same on all ranks. */
     tg_status (*plan)(tgb_work *work);
+    /* Collective. The last step of planning, when x and y are there: what depends on their addresses;
+     * NULL: nothing does. Cannot fail. */
+    void (*bind)(tgb_work *work);
     /* Collective. Relative gap of <F x, y> and <x, F* y>; NULL: an operation without adjoint. */
     double (*adjoint_gap)(tgb_work *work);
     /* Local, after plan. Floating-point operations of this rank in one run; NULL: none worth
@@ -171,8 +175,8 @@ tg_status tgb_plan(MPI_Comm comm, const tgb_setup *setup, const tgb_direction *d
 bool tgb_restores(const tgb_work *work);
 void tgb_work_free(tgb_work *work); /* Collective */
 
-/* Calls: Collective. Fill, run once, compare: wrong entries, summed over ranks; -1 without memory.
- * */
+/* Calls: Collective. Fill, run, compare, once, or twice where there is bind: wrong entries, summed over
+ * ranks; -1 without memory. */
 long long tgb_validate(tgb_work *work);
 
 /* ---- for the files that make rows ---- */

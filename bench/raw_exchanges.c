@@ -1,6 +1,7 @@
 /* raw_exchanges.c: y[held] = x[owned] as a program without us would do it: MPI_Alltoallw with
- * subarray types, pack + MPI_Alltoallv + unpack, MPI_Sendrecv; and the bare messages of a repartition
- * or a halo, from buffers in which they lie already, which is the least that any of them can take. */
+ * subarray types, pack + MPI_Alltoallv + unpack, MPI_Sendrecv; and from buffers in which the messages
+ * lie already MPI_Alltoall, and the bare messages of a repartition or a halo, which is the least that
+ * any of them can take. */
 #include "bench/raw.h"
 
 #include <limits.h>
@@ -134,6 +135,15 @@ static void run_alltoallw(tgb_work *work)
                   raw->zero, raw->receive_type, raw->group);
 }
 
+static void init_alltoallw(tgb_work *work)
+{
+    raw_types *raw = work->raw;
+    if (raw->group != MPI_COMM_NULL)
+        TGB_PERSISTENT(MPI_Alltoallw_init(work->x, raw->send_count, raw->zero, raw->send_type,
+                                          work->y, raw->receive_count, raw->zero, raw->receive_type,
+                                          raw->group, MPI_INFO_NULL, &work->request));
+}
+
 /* ---- pieces in packed buffers ---- */
 
 typedef struct {
@@ -151,11 +161,12 @@ typedef struct {
 } raw_side;
 
 typedef struct {
-    MPI_Comm group;
-    int size, rank;
+    MPI_Comm group; /* MPI_COMM_NULL: this rank is in none */
+    int size, rank; /* of the work's communicator */
     size_t entry_bytes;
     MPI_Datatype type;
     raw_side give, take;
+    int block;            /* MPI_Alltoall: entries from each rank to each */
     MPI_Request *request; /* room for two for each rank */
 } raw_exchange;
 
@@ -258,7 +269,8 @@ static void free_side(raw_side *side)
 static void free_exchange(tgb_work *work)
 {
     raw_exchange *raw = work->raw;
-    MPI_Comm_free(&raw->group);
+    if (raw->group != MPI_COMM_NULL)
+        MPI_Comm_free(&raw->group);
     free_side(&raw->give);
     free_side(&raw->take);
     free(raw->request);
@@ -311,12 +323,112 @@ static void run_alltoallv(tgb_work *work)
     unpack_y(work);
 }
 
-/* ---- raw:repartition_messages, raw:halo_messages ---- */
+static void init_alltoallv(tgb_work *work)
+{
+    raw_exchange *raw = work->raw;
+    if (raw->group != MPI_COMM_NULL)
+        TGB_PERSISTENT(MPI_Alltoallv_init(raw->give.packed, raw->give.count, raw->give.first,
+                                          raw->type, raw->take.packed, raw->take.count,
+                                          raw->take.first, raw->type, raw->group, MPI_INFO_NULL,
+                                          &work->request));
+}
+
+static void run_alltoallv_init(tgb_work *work)
+{
+    pack_x(work);
+    tgb_raw_start_and_wait(work);
+    unpack_y(work);
+}
+
+/* ---- packed before and unpacked behind what is timed ---- */
 
 static char *message(const raw_exchange *raw, const raw_side *side, int rank)
 {
     return side->packed + (size_t)side->first[rank] * raw->entry_bytes;
 }
+
+static void fill_packed(tgb_work *work)
+{
+    const raw_exchange *raw = work->raw;
+    tgb_primitive_fill_forward(work);
+    pack_x(work);
+    for (int r = 0; r < raw->size; r++)
+        memset(message(raw, &raw->take, r), TGB_NOTHING_RIGHT,
+               (size_t)raw->take.count[r] * raw->entry_bytes);
+}
+
+static ptrdiff_t count_wrong_packed(tgb_work *work)
+{
+    unpack_y(work);
+    return tgb_primitive_wrong_forward(work);
+}
+
+/* ---- raw:MPI_Alltoall beside repartition ---- */
+
+/* Does each rank have a block for each, all of one size? They have when no axis is cut in both layouts:
+ * then every part of x meets every part of y, in as many entries. */
+static tg_status check_all_to_all(const char *name, const tg_layout *x, const tg_layout *y)
+{
+    for (int a = 0; a < x->ndim; a++) {
+        if (x->axis[a].copied && x->axis[a].parts > 1)
+            return tg_fail(TG_BAD_INPUT, "%s: from has copies, of axis %d; expected none", name, a);
+        if (x->axis[a].parts > 1 && y->axis[a].parts > 1 && !y->axis[a].copied)
+            return tg_fail(
+                TG_BAD_INPUT,
+                "%s: from and to both cut axis %d; expected other axes, so that every rank "
+                "has something for every rank",
+                name, a);
+    }
+    if (tg_layout_size(x) != tg_layout_size(y))
+        return tg_fail(TG_BAD_INPUT, "%s: from has %d ranks and to has %d; expected as many", name,
+                       tg_layout_size(x), tg_layout_size(y));
+    for (int place = 0; place < tg_layout_size(x); place++)
+        if (tg_layout_place(y, tg_layout_rank(x, place)) < 0)
+            return tg_fail(TG_BAD_INPUT,
+                           "%s: rank %d is in from and not in to; expected it in both", name,
+                           tg_layout_rank(x, place));
+    return tg_success();
+}
+
+static tg_status resolve_alltoall(const tgb_case *words, int P, ptrdiff_t N, tgb_setup *setup)
+{
+    const tg_status status = tgb_raw_resolve_equal(words, P, N, setup);
+    return status.code == TG_OK
+               ? check_all_to_all(setup->operation->name, &setup->problem.x, &setup->problem.y)
+               : status;
+}
+
+static tg_status plan_alltoall(tgb_work *work)
+{
+    const tg_status status = plan_exchange(work);
+    if (status.code != TG_OK)
+        return status;
+    raw_exchange *raw = work->raw;
+    const bool calls = tg_layout_place(tgb_raw_x(work), work->rank) >= 0;
+    MPI_Comm_free(&raw->group); /* the blocks of idle ranks are empty, those of others are not */
+    MPI_Comm_split(work->comm, calls ? 0 : MPI_UNDEFINED, 0, &raw->group);
+    raw->block = raw->give.count[tg_layout_rank(tgb_raw_y(work), 0)];
+    return status;
+}
+
+static void run_alltoall(tgb_work *work)
+{
+    const raw_exchange *raw = work->raw;
+    if (raw->group != MPI_COMM_NULL)
+        MPI_Alltoall(raw->give.packed, raw->block, raw->type, raw->take.packed, raw->block,
+                     raw->type, raw->group);
+}
+
+static void init_alltoall(tgb_work *work)
+{
+    const raw_exchange *raw = work->raw;
+    if (raw->group != MPI_COMM_NULL)
+        TGB_PERSISTENT(MPI_Alltoall_init(raw->give.packed, raw->block, raw->type, raw->take.packed,
+                                         raw->block, raw->type, raw->group, MPI_INFO_NULL,
+                                         &work->request));
+}
+
+/* ---- raw:repartition_messages, raw:halo_messages ---- */
 
 /* From packed buffers into packed buffers; what stays on its rank does not move. */
 static void run_messages(tgb_work *work)
@@ -334,24 +446,13 @@ static void run_messages(tgb_work *work)
     MPI_Waitall(n, raw->request, MPI_STATUSES_IGNORE);
 }
 
-static void fill_messages(tgb_work *work)
-{
-    const raw_exchange *raw = work->raw;
-    tgb_primitive_fill_forward(work);
-    pack_x(work);
-    for (int r = 0; r < raw->size; r++)
-        memset(message(raw, &raw->take, r), TGB_NOTHING_RIGHT,
-               (size_t)raw->take.count[r] * raw->entry_bytes);
-}
-
 /* The entries that came, and those that stay on this rank, have to be all of y. */
 static ptrdiff_t count_wrong_messages(tgb_work *work)
 {
     const raw_exchange *raw = work->raw;
     memcpy(message(raw, &raw->take, raw->rank), message(raw, &raw->give, raw->rank),
            (size_t)raw->take.count[raw->rank] * raw->entry_bytes);
-    unpack_y(work);
-    return tgb_primitive_wrong_forward(work);
+    return count_wrong_packed(work);
 }
 
 /* ---- raw:MPI_Sendrecv beside send_recv ---- */
@@ -401,53 +502,69 @@ static void run_sendrecv(tgb_work *work)
 static const tgb_key halo_keys[] = {TGB_ONE_LAYOUT, TGB_WINDOW, TGB_TYPE, TGB_END};
 
 const tgb_raw_row tgb_raw_exchanges[] = {
-    {"raw:MPI_Alltoallw",
-     "MPI_Alltoallw with subarray types between two layouts",
-     "y[held] = x[owned]",
-     "repartition",
-     tgb_raw_two_keys,
-     resolve_alltoallw,
-     plan_alltoallw,
-     free_types,
-     {"forward", run_alltoallw, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1, NULL,
-      NULL}},
-    {"raw:MPI_Alltoallv",
-     "pack, MPI_Alltoallv and unpack between two layouts",
-     "y[held] = x[owned]",
-     "repartition",
-     tgb_raw_two_keys,
-     tgb_raw_resolve,
-     plan_exchange,
-     free_exchange,
-     {"forward", run_alltoallv, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1, NULL,
-      NULL}},
-    {"raw:MPI_Sendrecv",
-     "MPI_Sendrecv from one worker to another",
-     "y = x",
-     "send_recv",
-     tgb_raw_two_keys,
-     tgb_raw_resolve,
-     plan_sendrecv,
-     free_pair,
-     {"forward", run_sendrecv, tgb_primitive_fill_forward, tgb_primitive_wrong_forward, 1, NULL,
-      NULL}},
-    {"raw:repartition_messages",
-     "MPI_Irecv, MPI_Isend and MPI_Waitall of packed messages; nothing is copied",
-     "y[held] = x[owned], but what stays on its rank",
-     "repartition",
-     tgb_raw_two_keys,
-     tgb_raw_resolve,
-     plan_exchange,
-     free_exchange,
-     {"forward", run_messages, fill_messages, count_wrong_messages, 1, NULL, NULL}},
-    {"raw:halo_messages",
-     "MPI_Irecv, MPI_Isend and MPI_Waitall of packed ghosts; nothing is copied",
-     "y[held] = x[owned], but what stays on its rank",
-     "halo",
-     halo_keys,
-     tgb_raw_resolve,
-     plan_exchange,
-     free_exchange,
-     {"forward", run_messages, fill_messages, count_wrong_messages, 1, NULL, NULL}},
+    {.name = "raw:MPI_Alltoallw",
+     .summary = "MPI_Alltoallw with subarray types between two layouts",
+     .formula = "y[held] = x[owned]",
+     .beside = "repartition",
+     .keys = tgb_raw_two_keys,
+     .resolve = resolve_alltoallw,
+     .plan = plan_alltoallw,
+     .release = free_types,
+     .run = run_alltoallw,
+     .init = init_alltoallw},
+    {.name = "raw:MPI_Alltoallv",
+     .summary = "pack, MPI_Alltoallv and unpack between two layouts",
+     .formula = "y[held] = x[owned]",
+     .beside = "repartition",
+     .keys = tgb_raw_two_keys,
+     .resolve = tgb_raw_resolve,
+     .plan = plan_exchange,
+     .release = free_exchange,
+     .run = run_alltoallv,
+     .init = init_alltoallv,
+     .run_init = run_alltoallv_init},
+    {.name = "raw:MPI_Alltoall",
+     .summary = "MPI_Alltoall of blocks of one size between two layouts; nothing is packed",
+     .formula = "y[held] = x[owned]",
+     .beside = "repartition",
+     .keys = tgb_raw_two_keys,
+     .resolve = resolve_alltoall,
+     .plan = plan_alltoall,
+     .release = free_exchange,
+     .run = run_alltoall,
+     .fill = fill_packed,
+     .count_wrong = count_wrong_packed,
+     .init = init_alltoall},
+    {.name = "raw:MPI_Sendrecv",
+     .summary = "MPI_Sendrecv from one worker to another",
+     .formula = "y = x",
+     .beside = "send_recv",
+     .keys = tgb_raw_two_keys,
+     .resolve = tgb_raw_resolve,
+     .plan = plan_sendrecv,
+     .release = free_pair,
+     .run = run_sendrecv},
+    {.name = "raw:repartition_messages",
+     .summary = "MPI_Irecv, MPI_Isend and MPI_Waitall of packed messages; nothing is copied",
+     .formula = "y[held] = x[owned], but what stays on its rank",
+     .beside = "repartition",
+     .keys = tgb_raw_two_keys,
+     .resolve = tgb_raw_resolve,
+     .plan = plan_exchange,
+     .release = free_exchange,
+     .run = run_messages,
+     .fill = fill_packed,
+     .count_wrong = count_wrong_messages},
+    {.name = "raw:halo_messages",
+     .summary = "MPI_Irecv, MPI_Isend and MPI_Waitall of packed ghosts; nothing is copied",
+     .formula = "y[held] = x[owned], but what stays on its rank",
+     .beside = "halo",
+     .keys = halo_keys,
+     .resolve = tgb_raw_resolve,
+     .plan = plan_exchange,
+     .release = free_exchange,
+     .run = run_messages,
+     .fill = fill_packed,
+     .count_wrong = count_wrong_messages},
     {.name = NULL},
 };

@@ -132,14 +132,24 @@ static void add_layers(const row *rows, int count, tgd_words *layers)
 
 const char *tgd_beside(const char *op)
 {
-    static const char *const pair[][2] = {
-        {"raw:MPI_Bcast", "broadcast"},          {"raw:MPI_Reduce", "sum_reduce"},
-        {"raw:MPI_Allreduce", "all_sum_reduce"}, {"raw:MPI_Alltoallw", "repartition"},
-        {"raw:MPI_Scatterv", "scatter"},         {"raw:MPI_Gatherv", "gather"},
-        {"raw:MPI_Allgatherv", "all_gather"},    {"raw:MPI_Reduce_scatter", "reduce_scatter"},
-        {"raw:MPI_Alltoallv", "repartition"},    {"raw:MPI_Sendrecv", "send_recv"}};
+    static const char *const pair[][2] = {{"raw:MPI_Bcast", "broadcast"},
+                                          {"raw:MPI_Reduce", "sum_reduce"},
+                                          {"raw:MPI_Allreduce", "all_sum_reduce"},
+                                          {"raw:MPI_Alltoallw", "repartition"},
+                                          {"raw:MPI_Scatterv", "scatter"},
+                                          {"raw:MPI_Gatherv", "gather"},
+                                          {"raw:MPI_Allgatherv", "all_gather"},
+                                          {"raw:MPI_Reduce_scatter", "reduce_scatter"},
+                                          {"raw:MPI_Alltoallv", "repartition"},
+                                          {"raw:MPI_Sendrecv", "send_recv"},
+                                          {"raw:MPI_Allgather", "all_gather"},
+                                          {"raw:MPI_Reduce_scatter_block", "reduce_scatter"}};
+    static const char persistent[] = "_init"; /* stands where its call stands */
+    const size_t whole = strlen(op), end = sizeof persistent - 1;
+    const bool ends = whole > end && strcmp(op + whole - end, persistent) == 0;
+    const size_t length = ends ? whole - end : whole;
     for (size_t i = 0; i < sizeof pair / sizeof *pair; i++)
-        if (strcmp(op, pair[i][0]) == 0)
+        if (strlen(pair[i][0]) == length && strncmp(op, pair[i][0], length) == 0)
             return pair[i][1];
     return op;
 }

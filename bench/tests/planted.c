@@ -1,7 +1,8 @@
-/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, and clocks that
- * differ. Linked with tgbench into a program of its own: what a check that works must find.
+/* planted.c: for tests only: a broadcast of the MPI library that is wrong, or late, a barrier that is
+ * none, and clocks that differ. Linked with tgbench into a program of its own: what a check that works must find.
  *
  *   PLANT=flip    one bit of the last byte of every block received by the last rank of the group
+ *   PLANT=open    MPI_Barrier waits for nobody
  *   PLANT=late    the call takes PLANT_US more on the last rank
  *   PLANT=random  the call takes PLANT_US more on one rank, another one each time
  *   PLANT=before  behind every second call, the first few of warming up apart, the last rank is PLANT_US
@@ -89,6 +90,11 @@ int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm com
     if (plants("within") && last)
         reads_until_late = 3; /* and then the wait for it */
     return result;
+}
+
+int MPI_Barrier(MPI_Comm comm)
+{
+    return plants("open") ? MPI_SUCCESS : PMPI_Barrier(comm);
 }
 
 static int world_rank(void)

@@ -43,6 +43,7 @@ def calibration(ranks, gap_us=0.5):
 # Four ranks that pass a message on: it starts at 0, 0.5 and 1 us at the first rank, and 2 us later is with all: 3 us.
 HALF = 131072
 LINK = 524288 / 8e3
+THREE_QUARTERS = 786432 / (100 - 80 * math.log2(48) / 6) / 1e3
 BY_HAND = [  # case, direction, bound, kind; on 4 ranks
     ("broadcast shape=2 from=1 to=Pc algorithm=reference", "forward", 3, "latency"),
     (f"broadcast shape={HALF} from=1 to=Pc algorithm=reference", "forward", LINK, "link"),
@@ -65,6 +66,17 @@ BY_HAND = [  # case, direction, bound, kind; on 4 ranks
     ("repartition shape=512x256 from=Px1 to=1xP algorithm=reference", "forward", 3 / 16 * LINK, "link"),
     # A rank in the middle sends to two others: the second message starts 0.5 us later.
     ("halo shape=1024 grid=P kernel=3 padding=1 algorithm=reference", "forward", 2.5, "latency"),
+    # Of the calls that work on copies, the last rank's sum needs all; between neighbours one block crosses.
+    ("raw:MPI_Scan shape=2 grid=Pc", "forward", 3, "latency"),
+    ("raw:MPI_Exscan shape=2 grid=Pc", "forward", 3, "latency"),
+    (f"raw:MPI_Scan shape={HALF} grid=Pc", "forward", 104.8576, "memory"),
+    (f"raw:MPI_Exscan shape={HALF} grid=Pc", "forward", 52.4288, "link"),
+    ("raw:MPI_Barrier grid=Pc", "forward", 3, "latency"),
+    ("raw:MPI_Barrier grid=2x2c", "forward", 2, "latency"),
+    # Three quarters of 1 MiB: its rate lies between that of 16 KiB and that of 1 MiB, by the logarithm.
+    (f"raw:MPI_Allgather shape={HALF} from=P to=Pc", "forward", THREE_QUARTERS, "link"),
+    (f"raw:MPI_Reduce_scatter_block shape={HALF} from=Pc to=P", "forward", THREE_QUARTERS, "link"),
+    ("raw:MPI_Alltoall shape=4x4 from=Px1 to=1xP", "forward", 3, "latency"),
     (f"send_recv shape={HALF} from-ranks=0 to-ranks=3", "forward", LINK, "link"),
     ("send_recv shape=2 from-ranks=0 to-ranks=3", "adjoint", 2, "latency"),
     # One region is read, one is made of it, on all ranks at once.

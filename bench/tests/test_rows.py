@@ -115,8 +115,25 @@ def check_lacking(bench):
         bench.check(output.startswith("n/a" if lacking else "ok"), f"{case}: {output}")
 
 
+def check_raw(bench):
+    """What moves in calls that are no operator's, and a call that the library may lack: a row all the same."""
+    cases = ["raw:MPI_Barrier grid=Pc", "raw:MPI_Scan shape=100 grid=Pc", "raw:MPI_Exscan shape=10x10 grid=1x2c",
+             "raw:MPI_Allgather shape=101 from=1 to=1c", "raw:MPI_Alltoall shape=6x6 from=Px1 to=1xP"]
+    status, output, ours = bench.run(3, "time", *cases, "raw:MPI_Bcast_init shape=100 from=1 to=Pc", "--max-reps", "10")
+    *rows, twin = csv.DictReader(output.splitlines())
+    moved = [(row["size_bytes"], row["moved_bytes"], row["max_rank_bytes"]) for row in rows]
+    bench.check(moved == [("0", "0", "0"), ("400", "800", "400"), ("400", "400", "400"), ("404", "0", "0"), ("144", "96", "32")],
+                f"moved: {moved}")
+    bench.check(all(row["status"] == "ok" and float(row["t_median_us"]) > 0 and row["wrong"] == "0" for row in rows), f"{rows}")
+    bench.check([row["busbw_GBps"] != "" for row in rows] == [False, True, True, False, True], "busbw")
+    lacks = twin["mpi"].startswith("Open MPI v4")
+    bench.check(twin["status"] == ("unsupported" if lacks else "ok") and (twin["t_median_us"] == "") == lacks, f"{twin}")
+    bench.check(status == (3 if lacks else 0) and any("raw:MPI_Bcast_init: " in line for line in ours) == lacks, f"{status} {ours}")
+
+
 def main():
     bench = Bench(*sys.argv[1:3])
+    check_raw(bench)
     with open(sys.argv[3], newline="", encoding="ascii") as file:
         columns = [row["name"] for row in csv.DictReader(file)]
     status, output, _ = bench.run(4, "time", *CASES, "--sizes", "8B,4001B", "--ranks", "1,2,4", "--output", "run",

@@ -19,6 +19,13 @@ SIZES = [
      ["128x128", "180x180"]),
     (["affine batch=64 features=1024:N grid=Px1", "--ranks", "1,2,4", "--sizes", "1MiB", "--scaling", "weak"],
      ["1024:180", "1024:360", "1024:720"]),
+    # Equal blocks: N is a multiple of the parts of each axis that it is the extent of.
+    (["raw:MPI_Allgather shape=N from=P to=Pc", "--ranks", "1,2,3,4,5", "--sizes", "1001B"], ["250", "250", "249", "248", "250"]),
+    (["raw:MPI_Alltoall shape=NxN from=Px1 to=1xP", "--ranks", "3,4", "--sizes", "1000B"], ["15x15", "12x12"]),
+    (["raw:MPI_Alltoall shape=NxN from=2x1 to=1xP to-ranks=1,0", "--ranks", "2", "--sizes", "1000B"], ["14x14"]),
+    (["raw:MPI_Allgather shape=3xN from=Px1 to=Pcx1", "--ranks", "3", "--sizes", "4B,84B"], ["3x0", "3x7"]),
+    (["raw:MPI_Reduce_scatter_block shape=N from=Pc to=P", "--ranks", "2,3", "--sizes", "64B", "--scaling", "weak"],
+     ["16", "15"]),
     (["affine batch=N features=8:8 grid=1xP", "--ranks", "1,2", "--sizes", "1KiB", "--scaling", "strong"],
      ["8:8", "8:8"]),
 ]
@@ -34,6 +41,8 @@ CANONICAL = [
     ("affine features=8:6 batch=4 grid=2x2 ranks=3,2,1,0",
      "affine batch=4 features=8:6 grid=2x2 parts-batch=1 ranks=3-0:-1 from-ranks=3-2:-1 to-ranks=3,1 bias=yes kernels=auto "
      "dtype=f32 algorithm=mpi"),
+    ("raw:MPI_Barrier", "raw:MPI_Barrier grid=4c ranks=0-3 order=0 dtype=f32 algorithm=mpi"),
+    ("raw:MPI_Barrier grid=2x2c ranks=3,0,1,2", "raw:MPI_Barrier grid=2x2c ranks=3,0-2 order=01 dtype=f32 algorithm=mpi"),
     ("raw:memcpy shape=5x5 dtype=i32", "raw:memcpy shape=5x5 dtype=i32 algorithm=mpi"),
 ]
 
