@@ -13,9 +13,9 @@
 
 /* Variables that are written: these names, and names that begin so, unless they look like a secret.
  * run.schema.json says it again to those who read the file. */
-static const char *const prefixes[] = {"OMPI_MCA_", "PMIX_MCA_", "UCX_",  "MPICH_", "MPIR_CVAR_",
-                                       "HYDRA_",    "I_MPI_",    "FI_",   "OMP_",   "GOMP_",
-                                       "KMP_",      "OPENBLAS_", "DNNL_", "ONEDNN_"};
+static const char *const prefixes[] = {"OMPI_MCA_",  "PRTE_MCA_", "PMIX_MCA_", "UCX_",  "MPICH_",
+                                       "MPIR_CVAR_", "HYDRA_",    "I_MPI_",    "FI_",   "OMP_",
+                                       "GOMP_",      "KMP_",      "OPENBLAS_", "DNNL_", "ONEDNN_"};
 static const char *const names[] = {
     "OMPI_ALLOW_RUN_AS_ROOT", "SLURM_JOB_ID",       "SLURM_JOB_NUM_NODES",   "SLURM_JOB_NODELIST",
     "SLURM_JOB_PARTITION",    "SLURM_NTASKS",       "SLURM_NTASKS_PER_NODE", "SLURM_CPUS_PER_TASK",
