@@ -6,9 +6,10 @@
 set(TENSORGAUGE_TEST_RANKS 1 2 3 4 7) # what is tried without --all: odd, even, a prime, more ranks than blocks
 set(TENSORGAUGE_MPI_TEST_ENVIRONMENT
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
-  OMPI_MCA_hwloc_base_binding_policy=none
-  OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader # one machine: no search for networks, half the time of a start
+  OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none # Open MPI 4's launcher
+  PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none # Open MPI 5's
+  OMPI_MCA_mpi_yield_when_idle=1
+  OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader # one machine: no search for networks, half the time of a start; 5 says sm to vader
   OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
   ASAN_OPTIONS=detect_leaks=0) # MPI libraries leak; primitives/tests/leaks.sh looks for leaks of ours
 if(TENSORGAUGE_MPICH) # whose ranks never yield by themselves

@@ -119,7 +119,8 @@ class Smoke(Case):
         build = json.loads(subprocess.run([TGBENCH, "list", "--json"], capture_output=True, check=True).stdout)["build"]
         launcher = self.folder / "launcher"
         launcher.write_text('#!/bin/sh\ncase "$*" in *"-n 2 "*calibration.tsv*) echo failed; exit 1;; esac\n'
-                            f'OMPI_MCA_rmaps_base_oversubscribe=1 exec {build["mpiexec"]} "$@"\n')
+                            'export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe\n'
+                            f'exec {build["mpiexec"]} "$@"\n')
         launcher.chmod(0o755)
         done = self.run_it("smoke", "--launcher", "./launcher", "--budget", "3s")
         self.assertEqual(done.returncode, 0, done.stderr)
