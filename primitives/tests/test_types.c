@@ -214,12 +214,12 @@ static void check_additions(const half *h, const tg_dtype *dtype, test_verdict *
     for (int round = 0; round < 8; round++) {
         for (int i = 0; i < PATTERNS; i++) {
             from[i] = (uint16_t)i;
-            added[i] = reduced[i] = (uint16_t)(i * 40503 + round * 8191);
+            added[i] = reduced[i] = (uint16_t)((unsigned)i * 40503 + (unsigned)round * 8191);
         }
         dtype->add(added, from, PATTERNS);
         MPI_Reduce_local(from, reduced, PATTERNS, dtype->mpi(), dtype->sum());
         for (int i = 0; i < PATTERNS; i++) {
-            uint16_t old = (uint16_t)(i * 40503 + round * 8191);
+            uint16_t old = (uint16_t)((unsigned)i * 40503 + (unsigned)round * 8191);
             double expected = nearest(h, meaning(h, old) + meaning(h, i));
             check_one(verdict, CHECK_VALUES,
                       same(dtype->get(added, i), expected) &&
