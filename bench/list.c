@@ -5,6 +5,7 @@
 #include "bench/verbs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- text ---- */
@@ -44,6 +45,24 @@ static void print_cell(const char *text)
     printf(" | ");
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* By name, those that this build's MPI library lacks among them: a README holds for each library. */
+static const char *join_algorithms(const tgb_operation *o, char *text, size_t size)
+{
+    const char *names[2 * TGB_MAX_ALGORITHMS + 1] = {NULL};
+    size_t count = 0;
+    for (int i = 0; o->algorithms[i]; i++)
+        names[count++] = o->algorithms[i];
+    for (int i = 0; o->lacking[i]; i++)
+        names[count++] = o->lacking[i];
+    qsort(names, count, sizeof *names, by_name);
+    return tgb_join(names, text, size);
+}
+
 static void print_markdown(const tgb_operation *const *row, int count)
 {
     char text[512];
@@ -55,7 +74,7 @@ static void print_markdown(const tgb_operation *const *row, int count)
         print_cell(row[i]->formula);
         print_cell(row[i]->adjoint);
         print_cell(join_directions(row[i], text, sizeof text));
-        print_cell(tgb_join(row[i]->algorithms, text, sizeof text));
+        print_cell(join_algorithms(row[i], text, sizeof text));
         print_cell(tgb_join(row[i]->dtypes, text, sizeof text));
         printf("%s |\n", row[i]->source);
     }

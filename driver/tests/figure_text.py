@@ -59,7 +59,7 @@ def text_box(group, text):
     length = size * sum(widths.get(ord(letter), 0.6) for letter in text)
     x, y = (float(n) for n in re.match(r"translate\(([-\d.]+),([-\d.]+)\)", group.get("transform")).groups())
     begin = -length * {"start": 0, "middle": 0.5, "end": 1}[group.get("text-anchor")]
-    if "rotate(270)" in group.get("transform"):
+    if re.search(r"rotate\(270(\.0+)?\)", group.get("transform")):  # gnuplot 6 writes decimals
         return x - CAPITAL * size, y - begin - length, x + BELOW * size, y - begin
     if "rotate" in group.get("transform"):
         raise ValueError("a text is turned otherwise: %s" % group.get("transform"))

@@ -66,7 +66,10 @@ class DebianChroot(unittest.TestCase):
 
     def test_rights(self):
         plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--reuid=65534", "--clear-groups"]
-        done = subprocess.run([*plain, SCRIPT, "trixie"], capture_output=True, text=True, timeout=100)
+        script = pathlib.Path(shutil.copy(SCRIPT, self.folder))  # where that user may read
+        shutil.copy(pathlib.Path(SCRIPT).parent / "lib.sh", self.folder)
+        self.folder.chmod(0o755)
+        done = subprocess.run([*plain, script, "trixie"], capture_output=True, text=True, timeout=100)
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
         self.assertIn("expected root", done.stderr)
 
