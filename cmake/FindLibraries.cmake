@@ -105,6 +105,9 @@ check_c_source_compiles("
     MPI_Request r;
     MPI_Psend_init(0, 1, 0, MPI_INT, 0, 0, MPI_COMM_WORLD, MPI_INFO_NULL, &r);
     return MPI_Pready_range(0, 0, r); }" TG_HAVE_PARTITIONED)
+check_c_source_compiles("
+  #include <mpi.h>
+  int main(void) { return MPI_Send_c(0, 0, MPI_INT, 0, 0, MPI_COMM_WORLD) + MPI_Op_create_c(0, 1, 0); }" TG_HAVE_LARGE_COUNTS)
 # MPICH writes "no statuses" as the address 1, which GCC takes for an array of no bytes that a call overruns.
 check_c_source_compiles("
   #include <mpi.h>

@@ -1,17 +1,49 @@
 /* count.c: messages, collectives and types of any number of entries, out of calls that count in
- * int.
+ * int, or in MPI_Count where the library has those of MPI 4.
  *
- * n entries make n div L calls of L = tg_largest_count entries and one of the rest. A reduction is
- * done entry by entry, so that the sums of the parts are the parts of the sum. */
+ * n entries make n div L calls of L = tg_largest_count entries and one of the rest; one call with
+ * counts of MPI 4, which have no limit. A reduction is done entry by entry, so that the sums of the
+ * parts are the parts of the sum. */
 #include "primitives/count.h"
 
 #include <limits.h>
 
+#ifdef TG_HAVE_LARGE_COUNTS
+ptrdiff_t tg_largest_count = PTRDIFF_MAX;
+#else
 ptrdiff_t tg_largest_count = INT_MAX;
+#endif
+ptrdiff_t tg_largest_int = INT_MAX;
+
+/* The function `name` with these arguments, in which n stands for the count; its form with wider
+ * counts only where an int is too narrow, as tools that listen to MPI may not know that form. */
+#ifdef TG_HAVE_LARGE_COUNTS
+#define CALL(name, entries, ...)                                                                   \
+    do {                                                                                           \
+        if ((entries) > tg_largest_int) {                                                          \
+            const MPI_Count n = (entries);                                                         \
+            name##_c(__VA_ARGS__);                                                                 \
+        } else {                                                                                   \
+            const int n = (int)(entries);                                                          \
+            name(__VA_ARGS__);                                                                     \
+        }                                                                                          \
+    } while (0)
+#else
+#define CALL(name, entries, ...)                                                                   \
+    do {                                                                                           \
+        const int n = (int)(entries);                                                              \
+        name(__VA_ARGS__);                                                                         \
+    } while (0)
+#endif
 
 bool tg_count_fits(ptrdiff_t count)
 {
-    return count <= tg_largest_count;
+    return count <= tg_largest_int && count <= tg_largest_count;
+}
+
+ptrdiff_t tg_count_most(ptrdiff_t count)
+{
+    return count < tg_largest_count ? count : tg_largest_count;
 }
 
 int tg_count_calls(ptrdiff_t count)
@@ -21,15 +53,14 @@ int tg_count_calls(ptrdiff_t count)
 
 /* One call's share of a count. */
 typedef struct {
-    int count;
+    ptrdiff_t count;
     ptrdiff_t offset; /* bytes */
 } share;
 
 static share share_of(ptrdiff_t count, const tg_dtype *dtype, int call)
 {
     ptrdiff_t before = call * tg_largest_count, left = count - before;
-    return (share){(int)(left < tg_largest_count ? left : tg_largest_count),
-                   before * (ptrdiff_t)dtype->size};
+    return (share){tg_count_most(left), before * (ptrdiff_t)dtype->size};
 }
 
 /* The address of a share; MPI_IN_PLACE and NULL stay what they are. */
@@ -43,7 +74,8 @@ void tg_start_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Isend(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm, &requests[i]);
+        CALL(MPI_Isend, s.count, at(in, s), n, op->dtype->mpi(), to, op->tag, op->comm,
+             &requests[i]);
     }
 }
 
@@ -51,7 +83,8 @@ void tg_start_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Irecv(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, &requests[i]);
+        CALL(MPI_Irecv, s.count, at(out, s), n, op->dtype->mpi(), from, op->tag, op->comm,
+             &requests[i]);
     }
 }
 
@@ -59,7 +92,7 @@ void tg_send(const tg_op *op, const void *in, ptrdiff_t count, int to)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Send(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm);
+        CALL(MPI_Send, s.count, at(in, s), n, op->dtype->mpi(), to, op->tag, op->comm);
     }
 }
 
@@ -67,7 +100,8 @@ void tg_receive(const tg_op *op, void *out, ptrdiff_t count, int from)
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Recv(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, MPI_STATUS_IGNORE);
+        CALL(MPI_Recv, s.count, at(out, s), n, op->dtype->mpi(), from, op->tag, op->comm,
+             MPI_STATUS_IGNORE);
     }
 }
 
@@ -75,7 +109,8 @@ void tg_make_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Send_init(at(in, s), s.count, op->dtype->mpi(), to, op->tag, op->comm, &requests[i]);
+        CALL(MPI_Send_init, s.count, at(in, s), n, op->dtype->mpi(), to, op->tag, op->comm,
+             &requests[i]);
     }
 }
 
@@ -83,7 +118,8 @@ void tg_make_receive(const tg_op *op, void *out, ptrdiff_t count, int from, MPI_
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, op->dtype, i);
-        MPI_Recv_init(at(out, s), s.count, op->dtype->mpi(), from, op->tag, op->comm, &requests[i]);
+        CALL(MPI_Recv_init, s.count, at(out, s), n, op->dtype->mpi(), from, op->tag, op->comm,
+             &requests[i]);
     }
 }
 
@@ -93,8 +129,8 @@ void tg_put(const void *in, ptrdiff_t count, const tg_dtype *dtype, int to, ptrd
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Put(at(in, s), s.count, dtype->mpi(), to, bytes + s.offset, s.count, dtype->mpi(),
-                window);
+        CALL(MPI_Put, s.count, at(in, s), n, dtype->mpi(), to, bytes + s.offset, n, dtype->mpi(),
+             window);
     }
 }
 #endif
@@ -103,7 +139,7 @@ void tg_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int root, MP
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Bcast(at(buffer, s), s.count, dtype->mpi(), root, comm);
+        CALL(MPI_Bcast, s.count, at(buffer, s), n, dtype->mpi(), root, comm);
     }
 }
 
@@ -112,7 +148,7 @@ void tg_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dtype
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Reduce(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), root, comm);
+        CALL(MPI_Reduce, s.count, at(in, s), at(out, s), n, dtype->mpi(), dtype->sum(), root, comm);
     }
 }
 
@@ -120,7 +156,7 @@ void tg_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *dt
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Allreduce(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), comm);
+        CALL(MPI_Allreduce, s.count, at(in, s), at(out, s), n, dtype->mpi(), dtype->sum(), comm);
     }
 }
 
@@ -130,8 +166,8 @@ void tg_make_bcast(void *buffer, ptrdiff_t count, const tg_dtype *dtype, int roo
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Bcast_init(at(buffer, s), s.count, dtype->mpi(), root, comm, MPI_INFO_NULL,
-                       &requests[i]);
+        CALL(MPI_Bcast_init, s.count, at(buffer, s), n, dtype->mpi(), root, comm, MPI_INFO_NULL,
+             &requests[i]);
     }
 }
 
@@ -140,8 +176,8 @@ void tg_make_reduce(const void *in, void *out, ptrdiff_t count, const tg_dtype *
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Reduce_init(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), root, comm,
-                        MPI_INFO_NULL, &requests[i]);
+        CALL(MPI_Reduce_init, s.count, at(in, s), at(out, s), n, dtype->mpi(), dtype->sum(), root,
+             comm, MPI_INFO_NULL, &requests[i]);
     }
 }
 
@@ -150,8 +186,8 @@ void tg_make_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtyp
 {
     for (int i = 0; i < tg_count_calls(count); i++) {
         share s = share_of(count, dtype, i);
-        MPI_Allreduce_init(at(in, s), at(out, s), s.count, dtype->mpi(), dtype->sum(), comm,
-                           MPI_INFO_NULL, &requests[i]);
+        CALL(MPI_Allreduce_init, s.count, at(in, s), at(out, s), n, dtype->mpi(), dtype->sum(),
+             comm, MPI_INFO_NULL, &requests[i]);
     }
 }
 #endif
@@ -159,12 +195,12 @@ void tg_make_allreduce(const void *in, void *out, ptrdiff_t count, const tg_dtyp
 MPI_Datatype tg_type_repeat(ptrdiff_t count, ptrdiff_t stride, MPI_Datatype old)
 {
     MPI_Datatype type;
-    if (tg_count_fits(count)) {
-        MPI_Type_create_hvector((int)count, 1, stride, old, &type);
+    if (count <= tg_largest_count) {
+        CALL(MPI_Type_create_hvector, count, n, 1, stride, old, &type);
         return type;
     }
     const int ones[2] = {1, 1};
-    ptrdiff_t rest = count % tg_largest_count;
+    const ptrdiff_t rest = count % tg_largest_count;
     MPI_Aint starts[2] = {0, (count - rest) * stride};
     MPI_Datatype full = tg_type_repeat(tg_largest_count, stride, old), parts[2];
     parts[0] = tg_type_repeat(count / tg_largest_count, tg_largest_count * stride, full);

@@ -1,27 +1,32 @@
 /* count.h: MPI calls on more entries than an int counts. Private to the room.
  *
- * The one place where counts of MPI are made from ptrdiff_t. What does not fit into one call is
- * split: messages, broadcasts and reductions into several calls, one after the other; types into
- * types of types. The calls of a split message match in order, because MPI keeps the order of
- * messages between two ranks. Splitting does all that the calls of MPI 4 with wider counts would,
- * with every library. */
+ * The one place where counts of MPI are made from ptrdiff_t. What does not fit into an int is given
+ * to the calls of MPI 4, which count further (MPI_Send_c and so on), where the library has them.
+ * Elsewhere it is split: messages, broadcasts and reductions into several calls, one after the other;
+ * types into types of types. The calls of a split message match in order, because MPI keeps the order
+ * of messages between two ranks. */
 #ifndef TG_COUNT_H
 #define TG_COUNT_H
 
 #include "primitives/op.h"
 
-/* The most entries that one MPI call is given: INT_MAX. A test lowers it, to 2 at least, before it
- * plans and on all ranks alike, so that small tensors are split too. */
+/* The most entries that one MPI call is given: INT_MAX; PTRDIFF_MAX with the calls of MPI 4. A test
+ * lowers it, to 2 at least, before it plans and on all ranks alike, so that small tensors are split
+ * too. */
 extern ptrdiff_t tg_largest_count;
+/* The most that a call is given whose counts are of int: INT_MAX. A test lowers it in the same way, so
+ * that small tensors need the calls of MPI 4. */
+extern ptrdiff_t tg_largest_int;
 
-/* Calls: Local. Do so many entries fit into one call? Into how many calls are they split? 0 into
- * 0. */
+/* Calls: Local. Do so many entries fit into one call that counts in int, or its tables? The entries
+ * of so many that one call is given. Into how many calls are they split? 0 into 0. */
 bool tg_count_fits(ptrdiff_t count);
+ptrdiff_t tg_count_most(ptrdiff_t count);
 int tg_count_calls(ptrdiff_t count);
 
 /* Calls: as the MPI functions they are named after; count is the same on both ends. Messages carry
- * the operator's entries on its communicator, with its tag. The two that start one write tg_count_calls(count) requests. `in` may be MPI_IN_PLACE where MPI allows
- * it, `out` NULL where it is not written. */
+ * the operator's entries on its communicator, with its tag. The two that start one write tg_count_calls(count) requests. `in` may
+ * be MPI_IN_PLACE where MPI allows it, `out` NULL where it is not written. */
 void tg_send(const tg_op *op, const void *in, ptrdiff_t count, int to);
 void tg_receive(const tg_op *op, void *out, ptrdiff_t count, int from);
 void tg_start_send(const tg_op *op, const void *in, ptrdiff_t count, int to, MPI_Request *requests);

@@ -152,9 +152,20 @@ static double product_c64(const tg_dtype *dtype, const void *a, const void *b, p
 
 /* ---- f16 and bf16 ---- */
 
+/* An operation that is given as many entries as the calls of a library count. */
+#ifdef TG_HAVE_LARGE_COUNTS
+typedef MPI_User_function_c reduce_function;
+typedef MPI_Count reduce_count;
+#define CREATE_OP MPI_Op_create_c
+#else
+typedef MPI_User_function reduce_function;
+typedef int reduce_count;
+#define CREATE_OP MPI_Op_create
+#endif
+
 /* What MPI has to be told of a type that it does not know; made on first use. */
 typedef struct {
-    MPI_User_function *add; /* inout[i] = in[i] + inout[i] */
+    reduce_function *add; /* inout[i] = in[i] + inout[i] */
     bool made;
     MPI_Datatype type; /* two bytes; not MPI_UINT16_T, which MPI_SUM would take and add wrongly */
     MPI_Op sum;
@@ -178,7 +189,7 @@ static const own_type *make_own_type(own_type *own)
     int keyval;
     MPI_Type_dup(MPI_UINT16_T, &own->type);
     MPI_Type_commit(&own->type);
-    MPI_Op_create(own->add, 1, &own->sum);
+    CREATE_OP(own->add, 1, &own->sum);
     MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, free_own_type, &keyval, NULL);
     MPI_Comm_set_attr(MPI_COMM_SELF, keyval, own);
     MPI_Comm_free_keyval(&keyval); /* it lives on until the attribute is deleted */
@@ -206,7 +217,7 @@ static double get_f16(const void *array, ptrdiff_t index)
     return tg_float_of_f16(((const uint16_t *)array)[index]);
 }
 
-static void reduce_f16(void *in, void *inout, int *count, MPI_Datatype *type)
+static void reduce_f16(void *in, void *inout, reduce_count *count, MPI_Datatype *type)
 {
     (void)type;
     add_f16(inout, in, *count);
@@ -242,7 +253,7 @@ static double get_bf16(const void *array, ptrdiff_t index)
     return tg_float_of_bf16(((const uint16_t *)array)[index]);
 }
 
-static void reduce_bf16(void *in, void *inout, int *count, MPI_Datatype *type)
+static void reduce_bf16(void *in, void *inout, reduce_count *count, MPI_Datatype *type)
 {
     (void)type;
     add_bf16(inout, in, *count);

@@ -103,7 +103,7 @@ static tg_status find_fellows(const tg_problem *problem, tg_op *op, resharding *
 static ptrdiff_t segment_bytes(const tg_dtype *dtype)
 {
     const ptrdiff_t size = (ptrdiff_t)dtype->size, whole = SEGMENT_BYTES / size;
-    return size * (tg_count_fits(whole) ? whole : tg_largest_count);
+    return size * tg_count_most(whole);
 }
 
 /* The first segment of each stream, then the second of each, ...: all are under way at once. */

@@ -43,7 +43,7 @@ int tg_ranges_of(const tg_schedule *s, const tg_leg *leg, tg_range made[2])
 
 int tg_range_messages(const tg_range *r, ptrdiff_t segment)
 {
-    return (int)((r->entries + segment - 1) / segment);
+    return (int)(r->entries / segment + (r->entries % segment > 0));
 }
 
 static int messages_of_leg(const tg_schedule *s, const tg_leg *leg, ptrdiff_t segment)
@@ -125,7 +125,7 @@ tg_status tg_schedule_steps(tg_op *op, const tg_pattern *pattern, const tg_membe
 {
     const ptrdiff_t size = (ptrdiff_t)op->dtype->size, whole = SEGMENT_BYTES / size;
     tg_member m = *member;
-    const ptrdiff_t segment = tg_count_fits(whole) ? whole : tg_largest_count;
+    const ptrdiff_t segment = tg_count_most(whole);
     m.blocks = starts ? m.blocks : pattern->blocks(m.size, entries, segment);
     *s = (tg_schedule){.op = op,
                        .blocks = m.blocks,

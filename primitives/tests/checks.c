@@ -195,6 +195,8 @@ bool case_limit(int argc, char **argv, int *i)
     const long value = strtol(argv[*i + 1], NULL, 10);
     if (strcmp(argv[*i], "--largest-count") == 0)
         tg_largest_count = value;
+    else if (strcmp(argv[*i], "--largest-int") == 0)
+        tg_largest_int = value;
     else if (strcmp(argv[*i], "--node-size") == 0)
         tg_node_size = (int)value;
     else if (strcmp(argv[*i], "--largest-chunk") == 0)

@@ -59,7 +59,7 @@ void check_operator(const test_case *c, const test_operator *op, MPI_Comm comm, 
 void check_boxes(const test_case *c, const tg_op *op, test_verdict *verdict);
 
 /* Calls: Local. Reads argument *i of a test program, and its value, if it is one that sets a limit of
- * the library: --largest-count, --node-size, --largest-chunk, --shortest-run, --shared-from
+ * the library: --largest-count, --largest-int, --node-size, --largest-chunk, --shortest-run, --shared-from
  * (buffers of so many bytes are mapped by others). */
 bool case_limit(int argc, char **argv, int *i);
 

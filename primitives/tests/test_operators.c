@@ -10,6 +10,7 @@
  *                             for the line that is being run (scripts/soak)
  *   --algorithm NAME          only this one, of the primitives that have it
  *   --largest-count N         entries in one call of MPI, at most
+ *   --largest-int N           entries in one that counts in int, at most
  *   --node-size N             ranks that count as one node, at most
  *   --largest-chunk BYTES     of a chunk in a node's shared memory, at most
  *   --shared-from BYTES       buffers that large are mapped by the other ranks of the node
@@ -671,7 +672,7 @@ int main(int argc, char **argv)
         run_random(&s, seed, random_problems);
     } else {
         check_dtypes(&s);
-        if (tg_node_size < INT_MAX && tg_largest_count == INT_MAX)
+        if (tg_node_size < INT_MAX && tg_largest_count >= INT_MAX)
             check_nodes(&s);
         run_written(&s);
         run_random(&s, seed, random_problems);

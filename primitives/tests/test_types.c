@@ -43,6 +43,14 @@ int MPI_Op_create(MPI_User_function *function, int commute, MPI_Op *op)
     return PMPI_Op_create(function, commute, op);
 }
 
+#ifdef TG_HAVE_LARGE_COUNTS
+int MPI_Op_create_c(MPI_User_function_c *function, int commute, MPI_Op *op)
+{
+    sums_made++;
+    return PMPI_Op_create_c(function, commute, op);
+}
+#endif
+
 int MPI_Op_free(MPI_Op *op)
 {
     sums_freed++;
