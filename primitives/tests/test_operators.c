@@ -82,8 +82,8 @@ static const char *const lines[] = {
     "send_recv shape=7 from-ranks=1 to-ranks=0 partitions=7",
     "send_recv shape=7 from-ranks=0 to-ranks=1 partitions=1000",
     "send_recv shape=3x5x2 from=1x1x1 to=1x1x1 from-ranks=2 to-ranks=0 partitions=1",
-    "send_recv shape=3x20 from=1x1 to=1x1 to-ranks=1 store-x=nchw8c:1x0 store-y=row::3 "
-    "partitions=7",
+    ("send_recv shape=3x20 from=1x1 to=1x1 to-ranks=1 store-x=nchw8c:1x0 store-y=row::3 "
+     "partitions=7"),
     "halo shape=1x2x6x6 grid=1x1x2x2 kernel=5x5 padding=2x2 partitions=5",
     "halo shape=9x8 grid=Px1 kernel=3x3 padding=1x1 periodic=1x1 partitions=3",
     "halo shape=2 grid=3 kernel=5 padding=2 periodic=1 partitions=2",
