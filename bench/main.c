@@ -78,13 +78,15 @@ static void nap(long milliseconds)
 /* MPICH before 4.2 (its pull request 6596) has each rank confirm in MPI_Finalize that UCX delivered
  * what it sent, then wait for all ranks without answering the others. A rank whose own messages were
  * confirmed by ranks still in an MPI call leaves those unanswered for ever. So none goes in until all
- * have come out of their last call: this barrier, which ranks leave within far less than the nap. */
+ * have come out of their last call: a barrier, which ranks leave within far less than the nap. One
+ * before it makes the connections, which takes long where nothing was sent yet. */
 static void finalize(int ranks)
 {
 #if defined MPICH_NUMVERSION && MPICH_NUMVERSION < 40200000
     if (ranks > 1) {
         MPI_Barrier(MPI_COMM_WORLD);
-        nap(100);
+        MPI_Barrier(MPI_COMM_WORLD);
+        nap(300);
     }
 #endif
     (void)ranks;
