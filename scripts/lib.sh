@@ -17,6 +17,17 @@ step() {
     printf '\n== %s\n' "$*"
 }
 
+# Runs a command; its exit status is one check of those that the script counts in passed and failed.
+counted() {
+    step "$*"
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        echo "$1 ended with status $?"
+        failed=$((failed + 1))
+    fi
+}
+
 # build_preset PRESET [TARGET...]: configures and builds a preset of CMakePresets.json in build/PRESET. Where ccache is
 # installed, what another preset or clone compiled with the same words is not compiled again.
 build_preset() {
